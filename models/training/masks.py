@@ -1,0 +1,761 @@
+"""Mask synthesis: draws a worn face mask onto an upright or tilted face from its 68 landmarks.
+
+    python masks.py sheet --data ../../../shared/data --out sheet.png       # contact sheet, for looking at
+    python masks.py time                                                    # milliseconds per call on this machine
+    pytest test_masks.py
+
+Everything here is made at load time, seeded by the generator the caller passes, and scales with the landmarks, so the
+same code serves a 64 px thumbnail and a 1024 px portrait. Two promises hold for every family:
+
+* inside the outline the fabric hides the face completely (alpha exactly 1), so a network cannot learn to un-blend;
+* `region` covers every pixel the garment changes (fabric, feathered edge, straps); outside it only the contact shadow differs.
+
+Colour order RGB, coordinates in pixels with integers at pixel centres, landmarks in 300-W order (68 points, x then y).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+FAMILIES = ("surgical", "cloth", "plain", "respirator", "printed", "gaiter", "bandana", "template")
+HELD_OUT = ("bandana", "template")
+"""Never drawn unless asked for by name: the two families that evaluation uses as masks nobody has trained on."""
+
+TRAINED = tuple(family for family in FAMILIES if family not in HELD_OUT)
+FAMILY_WEIGHTS = {"surgical": 0.36, "cloth": 0.16, "plain": 0.14, "respirator": 0.15, "printed": 0.13, "gaiter": 0.06}
+WEARS = ("full", "under-nose", "chin-out", "on-chin")
+WEAR_WEIGHTS = {"full": 0.88, "under-nose": 0.06, "chin-out": 0.06, "on-chin": 0.0}
+"""`on-chin` (pulled below the mouth, face bare) only on request: it is a detector's case, there is little to complete."""
+
+
+@dataclass(frozen=True)
+class MaskedFace:
+    """A face with a mask drawn on it.
+
+    image: uint8 [H, W, 3] RGB. region: bool [H, W], every pixel that differs because of the garment (not its shadow).
+    family: one of FAMILIES. wear: one of WEARS.
+    """
+
+    image: np.ndarray
+    region: np.ndarray
+    family: str
+    wear: str = "full"
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Where the fabric lies. polygon: float32 [N, 2] pixels; knots: float32 [K, 4] of (x, y, u, v) with u -1..1 across
+    the face (0 on the nose line) and v 0..1 from the upper to the lower edge; straps: list of (float32 [M, 2], width px);
+    unit: pixels between the eyes of a frontal head of this size.
+    """
+
+    polygon: np.ndarray
+    knots: np.ndarray
+    straps: tuple
+    unit: float
+
+
+def synthesise(face, landmarks, rng, family=None, wear=None, templates=None):
+    """Draws one mask onto a face.
+
+    face: uint8 [H, W, 3] RGB. landmarks: float [68, 2] pixels, may lie outside the picture. rng: numpy Generator, the only
+    source of chance. family: one of FAMILIES, default drawn from the trained ones. wear: one of WEARS, default drawn.
+    templates: folder of RGBA mask pictures (data/mask-templates), needed for family "template" only.
+    Returns MaskedFace. Raises ValueError for an unknown family or wear, a wrong shape, or a missing template folder.
+    """
+    landmarks = _checked(face.shape, landmarks, family, wear)
+    family = family or _weighted(rng, FAMILY_WEIGHTS)
+    wear = wear or _weighted(rng, WEAR_WEIGHTS)
+    outline = _outline(landmarks, family, wear, rng)
+    if family == "template":
+        return _from_template(face, landmarks, outline, wear, rng, templates)
+    return _render(face, landmarks, outline, family, wear, rng)
+
+
+def draw_region(landmarks, shape, rng):
+    """The region a mask would cover, without painting it: the same outlines and straps as `synthesise`, about 0.2 ms.
+
+    landmarks: float [68, 2] pixels. shape: (H, W) or (H, W, 3). Returns bool [H, W].
+    """
+    landmarks = _checked(shape, landmarks, None, None)
+    family, wear = _weighted(rng, FAMILY_WEIGHTS), _weighted(rng, WEAR_WEIGHTS)
+    outline = _outline(landmarks, family, wear, rng)
+    region = np.zeros(shape[:2], np.uint8)
+    _fill(region, outline.polygon)
+    grow = int(round(rng.uniform(0, 3) * outline.unit / 60))
+    if grow:
+        region = cv2.dilate(region, np.ones((2 * grow + 1, 2 * grow + 1), np.uint8))
+    for points, width in outline.straps:
+        _stroke(region, points, width + 1.5)
+    return region > 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Geometry: landmarks -> outline
+
+
+# Ranges per family. bridge: top edge on the nose, 0 = between the eyes, 1 = nose tip. side: jaw landmark (fractional) where
+# the upper corner lies; inset: how far corners stay inside the face contour, in half face widths; low: jaw landmark of the
+# lower corner; chin: how far below the chin, in eye distances; dip: how far the upper edge sags between nose and corner.
+_SHAPES = {
+    "surgical": dict(bridge=(0.15, 0.75), side=(1.3, 2.8), inset=(0.02, 0.22), low=(3.8, 5.2), chin=(-0.04, 0.22), dip=(0.05, 0.22)),
+    "cloth": dict(bridge=(0.1, 0.75), side=(1.2, 2.8), inset=(-0.03, 0.14), low=(3.2, 5.0), chin=(-0.02, 0.2), dip=(0.05, 0.25)),
+    "plain": dict(bridge=(0.1, 0.8), side=(1.0, 2.8), inset=(-0.05, 0.16), low=(2.8, 5.2), chin=(-0.05, 0.2), dip=(0.02, 0.25)),
+    "respirator": dict(bridge=(0.1, 0.6), side=(2.0, 3.2), inset=(0.1, 0.34), low=(3.9, 5.2), chin=(-0.05, 0.24), dip=(0.1, 0.3)),
+    "printed": dict(bridge=(0.1, 0.75), side=(1.1, 2.8), inset=(-0.04, 0.18), low=(3.2, 5.2), chin=(-0.04, 0.22), dip=(0.04, 0.25)),
+    "gaiter": dict(bridge=(0.1, 0.9), side=(0.4, 2.2), inset=(-0.12, 0.0), low=(4.0, 5.0), chin=(0.5, 1.3), dip=(0.0, 0.15)),
+    "bandana": dict(bridge=(0.1, 0.8), side=(0.6, 2.0), inset=(-0.1, 0.02), low=(3.0, 4.6), chin=(0.4, 1.1), dip=(0.0, 0.12)),
+    "template": dict(bridge=(0.15, 0.6), side=(1.4, 2.6), inset=(0.0, 0.12), low=(3.8, 5.0), chin=(0.0, 0.2), dip=(0.05, 0.2)),
+}
+
+
+def _outline(points, family, wear, rng):
+    shape = {name: rng.uniform(*limits) for name, limits in _SHAPES[family].items()}
+    left_eye, right_eye = points[36:42].mean(0), points[42:48].mean(0)
+    nose_root, nose_tip, chin, lip = points[27], points[30], points[8], points[57]
+    drop = chin - nose_root
+    length = max(float(np.hypot(*drop)), 1e-3)
+    unit = max(float(np.hypot(*(right_eye - left_eye))), 0.55 * length)  # a turned head has close eyes but a full height
+    down = drop / length
+    across = np.array([-down[1], down[0]]) * -1.0  # to the image's right on an upright face
+
+    top = nose_root + (nose_tip - nose_root) * shape["bridge"]
+    if wear == "under-nose":
+        top = points[33] + (points[51] - points[33]) * rng.uniform(-0.1, 0.5)
+        shape["dip"] *= 0.3
+        shape["side"] = max(shape["side"], 2.2)
+    bottom = chin + down * unit * shape["chin"]
+    if wear == "chin-out":
+        bottom = lip + (chin - lip) * rng.uniform(0.25, 0.75)
+        shape["low"] = min(shape["low"], 4.2)
+    if wear == "on-chin":
+        top = lip + (chin - lip) * rng.uniform(0.15, 0.6)
+        shape["side"], shape["dip"] = rng.uniform(3.0, 4.2), -0.05
+        shape["low"] = rng.uniform(5.0, 6.0)
+        bottom = chin + down * unit * rng.uniform(0.1, 0.45)
+
+    axis = (top + bottom) / 2
+    sides = []
+    for flip in (False, True):
+        jaw = points[16::-1][:9] if flip else points[:9]
+        jitter = rng.normal(0, 0.02, 3)
+        upper = _along(jaw, shape["side"] + 4 * jitter[0])
+        lower = _along(jaw, shape["low"] + 4 * jitter[1])
+        middle = _along(jaw, (shape["side"] + shape["low"]) / 2)
+        inset = shape["inset"] + jitter[2]
+        # The fabric is stiff: in profile it stands off the cheek instead of following every landmark into the face.
+        upper = upper + (_project(axis, upper, down) - upper) * inset
+        lower = lower + (_project(axis, lower, down) - lower) * inset
+        middle = middle + (_project(axis, middle, down) - middle) * (inset + rng.uniform(-0.02, 0.08))
+        chinward = _along(jaw, min(7.0, shape["low"] + rng.uniform(1.2, 2.2)))
+        chinward = chinward + down * unit * shape["chin"] * rng.uniform(0.35, 0.8)
+        if wear == "chin-out":
+            chinward = lower + (bottom - lower) * 0.55 + down * unit * rng.uniform(0.0, 0.08)
+        if family in ("gaiter", "bandana"):
+            spread = rng.uniform(0.55, 1.0) if family == "gaiter" else rng.uniform(0.3, 0.65)
+            chinward = bottom + (lower - _project(axis, lower, down)) * spread - down * unit * (0.0 if family == "gaiter" else 0.35) * spread
+        cheek = top + (upper - top) * rng.uniform(0.36, 0.55) + down * unit * shape["dip"]
+        near = top + (upper - top) * rng.uniform(0.1, 0.16) + down * unit * shape["dip"] * rng.uniform(0.15, 0.5)
+        sides.append((near, cheek, upper, middle, lower, chinward))
+    (nl, cl, ul, ml, ll, bl), (nr, cr, ur, mr, lr, br) = sides
+
+    upper_edge = _spline(np.array([ul, cl, nl, top, nr, cr, ur]), 4)
+    lower_edge = _spline(np.array([lr, br, bottom, bl, ll]), 5)
+    right_edge = _spline(np.array([ur, mr, lr]), 3)
+    left_edge = _spline(np.array([ll, ml, ul]), 3)
+    polygon = np.concatenate([upper_edge[:-1], right_edge[:-1], lower_edge[:-1], left_edge[:-1]])
+    roundness = {"respirator": 3, "plain": 1, "cloth": 1}.get(family, 0) * rng.uniform(0.3, 1.0)
+    polygon = _rounded(polygon, roundness).astype(np.float32)
+
+    tip = points[33] + down * unit * 0.1
+    if wear != "full":
+        tip = axis
+    knots = [(*ul, -1, 0), (*cl, -0.5, 0), (*nl, -0.15, 0), (*top, 0, 0), (*nr, 0.15, 0), (*cr, 0.5, 0), (*ur, 1, 0), (*ml, -1, 0.5), (*mr, 1, 0.5)]
+    knots += [(*ll, -1, 0.8), (*lr, 1, 0.8), (*bl, -0.55, 0.97), (*br, 0.55, 0.97), (*bottom, 0, 1), (*tip, 0, 0.45)]
+    knots += [(*(0.5 * (ml + tip)), -0.5, 0.48), (*(0.5 * (mr + tip)), 0.5, 0.48), (*(0.5 * (tip + bottom)), 0, 0.73)]
+    straps = () if family in ("gaiter", "bandana") else _straps(points, sides, down, across, unit, family, rng)
+    return Outline(polygon, np.array(knots, np.float32), straps, unit)
+
+
+def _straps(points, sides, down, across, unit, family, rng):
+    """Two ear loops a side, or head bands. A side turned away from the camera has no room for a strap and gets none."""
+    style = rng.uniform()
+    bands = family == "respirator" and style < 0.45
+    ties = family == "surgical" and style < 0.06
+    width = unit / 60 * (rng.uniform(1.2, 3.2) if not bands else rng.uniform(2.0, 4.5))
+    if rng.uniform() < 0.06:
+        return ()  # hidden behind hair
+    straps = []
+    for (_, _, upper, _, lower, _), jaw0, jaw2, outward in ((sides[0], points[0], points[2], -across), (sides[1], points[16], points[14], across)):
+        room = float((jaw0 - points[27]) @ outward)
+        if room < 0.45 * unit:
+            continue
+        ear = jaw0 + outward * unit * rng.uniform(0.0, 0.14)
+        above = ear - down * unit * rng.uniform(0.05, 0.4)
+        below = jaw2 + outward * unit * rng.uniform(0.0, 0.12) - down * unit * rng.uniform(0.0, 0.35)
+        if bands:
+            above = ear - down * unit * rng.uniform(0.2, 0.7)
+            below = jaw2 + outward * unit * rng.uniform(0.05, 0.2) + down * unit * rng.uniform(-0.3, 0.3)
+        if ties:
+            above = above - down * unit * 0.4
+            below = jaw2 + outward * unit * 0.1 + down * unit * 0.4
+        sag = unit * rng.uniform(-0.03, 0.06)
+        straps.append((_arc(upper, above, down * sag), width))
+        if rng.uniform() < 0.88:
+            straps.append((_arc(lower, below, down * sag), width))
+    return tuple(straps)
+
+
+def _along(polyline, position):
+    index = int(np.clip(math.floor(position), 0, len(polyline) - 2))
+    return polyline[index] + (polyline[index + 1] - polyline[index]) * (position - index)
+
+
+def _project(origin, point, direction):
+    """The point of the line through origin along direction that is nearest to point: the face's middle at that height."""
+    return origin + direction * float((point - origin) @ direction)
+
+
+def _arc(start, end, sag):
+    t = np.linspace(0, 1, 9)[:, None]
+    return (start + (end - start) * t + sag * (4 * t * (1 - t))).astype(np.float32)
+
+
+@lru_cache(maxsize=None)
+def _spline_basis(knots, steps):
+    """Catmull-Rom weights as one matrix [(knots - 1) * steps + 1, knots]; ends repeat the end point."""
+    t = np.linspace(0, 1, steps, endpoint=False)
+    cubic = np.stack([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3], 1) / 2
+    basis = np.zeros(((knots - 1) * steps + 1, knots))
+    for span in range(knots - 1):
+        for k in range(4):
+            basis[span * steps : (span + 1) * steps, min(max(span + k - 1, 0), knots - 1)] += cubic[:, k]
+    basis[-1, -1] = 1
+    return basis
+
+
+def _spline(points, steps):
+    return _spline_basis(len(points), steps) @ points
+
+
+def _rounded(polygon, amount):
+    for _ in range(int(math.ceil(amount))):
+        blend = min(1.0, amount) * 0.5
+        polygon = polygon * (1 - blend) + blend * 0.5 * (np.roll(polygon, 1, 0) + np.roll(polygon, -1, 0))
+        amount -= 1
+    return polygon
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Painting
+
+
+def _render(face, landmarks, outline, family, wear, rng):
+    height, width = face.shape[:2]
+    unit = outline.unit
+    x0, y0, x1, y1 = _window(outline, height, width)
+    if x1 - x0 < 2 or y1 - y0 < 2:
+        return MaskedFace(face.copy(), np.zeros((height, width), bool), family, wear)
+    shift = np.array([x0, y0], np.float32)
+    polygon = outline.polygon - shift
+    solid = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    _fill(solid, polygon)
+    alpha = _feathered(solid, polygon, rng.uniform(0, 1.3) * max(unit / 60, 0.5) if rng.uniform() < 0.7 else 0)
+
+    light = _illumination(face, landmarks, outline, rng)
+    u, v = _surface(outline.knots, shift, solid.shape)
+    fabric = _fabric(family, u, v, solid, unit, light, shift, rng)
+
+    crop = face[y0:y1, x0:x1].astype(np.float32)
+    strap_alpha, strap_colour = _strap_layer(outline, solid.shape, shift, family, light, rng)
+    crop *= _contact_shadow(np.maximum(alpha, 0.8 * strap_alpha), unit, light, rng)[..., None]
+    crop += (strap_colour - crop) * strap_alpha[..., None]
+    crop += (fabric - crop) * alpha[..., None]
+    image = face.copy()
+    image[y0:y1, x0:x1] = np.clip(crop + 0.5, 0, 255).astype(np.uint8)
+    region = np.zeros((height, width), bool)
+    region[y0:y1, x0:x1] = (alpha > 0) | (strap_alpha > 0)
+    return MaskedFace(image, region, family, wear)
+
+
+def _window(outline, height, width):
+    every = np.concatenate([outline.polygon, *(points for points, _ in outline.straps)])
+    margin = 0.35 * outline.unit + 4
+    low, high = every.min(0) - margin, every.max(0) + margin
+    x0, y0 = int(np.clip(low[0], 0, width)), int(np.clip(low[1], 0, height))
+    return x0, y0, int(np.clip(high[0] + 1, 0, width)), int(np.clip(high[1] + 1, 0, height))
+
+
+def _fill(canvas, polygon):
+    fixed = np.round(polygon * 16).astype(np.int32)
+    cv2.fillPoly(canvas, [fixed], 255, cv2.LINE_8, 4)
+
+
+def _stroke(canvas, points, width, line=cv2.LINE_8):
+    fixed = np.round(points * 16).astype(np.int32)
+    cv2.polylines(canvas, [fixed], False, 255, max(1, int(round(width))), line, 4)
+
+
+def _feathered(solid, polygon, sigma):
+    """Alpha that is exactly 1 on the solid outline and fades outwards within about 3 px (sigma px)."""
+    soft = np.zeros_like(solid)
+    cv2.fillPoly(soft, [np.round(polygon * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    alpha = soft.astype(np.float32) / 255
+    if sigma > 0.3:
+        alpha = np.minimum(1, 2 * cv2.GaussianBlur(solid.astype(np.float32) / 255, (0, 0), sigma))
+    alpha[alpha < 0.02] = 0
+    alpha[solid > 0] = 1
+    return alpha
+
+
+@dataclass(frozen=True)
+class Light:
+    """What visible skin says about the light. level: exposure 0.3..1.2; slope: change of level per pixel (x, y) around
+    `origin`; tint: RGB factors; grey: the photo has no colour; direction: unit vector, towards the light, z to the camera."""
+
+    level: float
+    slope: np.ndarray
+    origin: np.ndarray
+    tint: np.ndarray
+    grey: bool
+    direction: np.ndarray
+
+
+def _illumination(face, points, outline, rng):
+    """Plane fitted to the brightness of skin patches that the mask leaves visible (forehead, temples, cheekbones)."""
+    height, width = face.shape[:2]
+    root, brows = points[27], points[17:27].mean(0)
+    rise = (brows - root) * 1.0
+    spots = np.array([points[19] + rise, points[24] + rise, points[21] * 0.5 + points[22] * 0.5 + rise * 1.3, root + rise * 0.6,
+                      points[0] * 0.75 + points[36] * 0.25, points[16] * 0.75 + points[45] * 0.25])
+    half = max(1, int(outline.unit * 0.04))
+    samples = []
+    for x, y in np.round(spots).astype(int):
+        if half <= x < width - half and half <= y < height - half:
+            if cv2.pointPolygonTest(outline.polygon, (float(x), float(y)), True) < -half * 2 - outline.unit * 0.12:
+                samples.append((x, y, *cv2.mean(face[y - half : y + half + 1, x - half : x + half + 1])[:3]))
+    direction = np.array([rng.normal(0, 0.25), -abs(rng.normal(0.35, 0.2)), 1.0])
+    if len(samples) < 3:
+        return Light(rng.uniform(0.55, 1.05), np.zeros(2), points[30], np.ones(3), False, direction / np.linalg.norm(direction))
+    samples = np.array(samples)
+    luma = samples[:, 2:] @ np.array([0.299, 0.587, 0.114])
+    keep = luma > 0.4 * np.median(luma)  # hair
+    samples, luma = samples[keep], luma[keep]
+    origin = samples[:, :2].mean(0)
+    offset = (samples[:, :2] - origin) / outline.unit
+    ridge = offset.T @ offset + 0.8 * np.eye(2)
+    mean = max(float(luma.mean()), 8.0)
+    slope = np.clip(np.linalg.solve(ridge, offset.T @ (luma - mean)) / mean, -0.35, 0.35)
+    direction[:2] += slope * 2.0
+    # Dark skin in good light and light skin in poor light look alike: the exposure is drawn around both readings.
+    level = float(np.clip((mean / 165) ** 0.6 * rng.uniform(0.8, 1.2), 0.3, 1.15))
+    colour = samples[:, 2:].mean(0)
+    grey = float(np.ptp(colour)) < 6
+    cast = colour / mean / np.array([1.22, 0.94, 0.76])  # average skin's own colour taken out
+    tint = np.ones(3) if grey else np.clip(cast ** rng.uniform(0.0, 0.5), 0.8, 1.25)
+    return Light(level, slope / outline.unit, origin, tint, grey, direction / np.linalg.norm(direction))
+
+
+def _surface(knots, shift, shape):
+    """Fabric coordinates u, v of every pixel of the window: a cubic fitted through the outline's knots."""
+    centre, scale = knots[:, :2].mean(0), float(np.abs(knots[:, :2] - knots[:, :2].mean(0)).max()) + 1e-6
+    local = (knots[:, :2] - centre) / scale
+    weights = np.linalg.lstsq(_cubic(local[:, 0], local[:, 1]).T, knots[:, 2:], rcond=1e-3)[0].astype(np.float32)
+    x = ((np.arange(shape[1], dtype=np.float32) + shift[0] - centre[0]) / scale)[None]
+    y = ((np.arange(shape[0], dtype=np.float32) + shift[1] - centre[1]) / scale)[:, None]
+    out = []
+    for k in range(2):
+        w = weights[:, k]
+        # Horner in x with coefficients that are columns in y: three passes over the window instead of ten.
+        c0 = w[0] + y * (w[2] + y * (w[5] + y * w[9]))
+        c1 = w[1] + y * (w[4] + y * w[8])
+        c2 = w[3] + y * w[7]
+        out.append(((w[6] * x + c2) * x + c1) * x + c0)
+    return out
+
+
+def _cubic(x, y):
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y, x**3, x * x * y, x * y * y, y**3])
+
+
+def _noise(u, v, rng, fu, fv, angle=0.0, octaves=1):
+    """Smooth random field of the fabric's coordinates, about -1..1, fu and fv waves across a unit of u and v."""
+    total, weight = 0, 1.0
+    c, s = math.cos(angle), math.sin(angle)
+    for _ in range(octaves):
+        grid = rng.standard_normal((32, 32)).astype(np.float32)
+        a = ((c * u + s * v) * (fu * 2) + rng.uniform(0, 32)).astype(np.float32)
+        b = ((c * v - s * u) * (fv * 2) + rng.uniform(0, 32)).astype(np.float32)
+        total = total + weight * cv2.remap(grid, a % 31, b % 31, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
+        weight, fu, fv = weight * 0.5, fu * 2, fv * 2
+    return total
+
+
+def _fabric(family, u, v, solid, unit, light, shift, rng):
+    """The garment as it looks in this light: float32 [h, w, 3], defined on the whole window."""
+    inside = cv2.distanceTransform(solid, cv2.DIST_L2, 3) / unit  # eye distances from the edge
+    colour = _paint(family, u, v, inside, unit, rng)
+    relief = _relief(family, u, v, inside, rng) * unit
+    gx = cv2.Sobel(relief, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
+    gy = cv2.Sobel(relief, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
+    lx, ly, lz = (float(n) for n in light.direction)
+    shade = (lz - lx * gx - ly * gy) / np.sqrt(1 + gx * gx + gy * gy) / lz
+    ambient = rng.uniform(0.35, 0.7)
+    shade = ambient + (1 - ambient) * np.clip(shade, 0, 1.6)
+    h, w = solid.shape
+    plane = 1 + (np.arange(w, dtype=np.float32) + shift[0] - float(light.origin[0]))[None] * float(light.slope[0]) \
+        + (np.arange(h, dtype=np.float32) + shift[1] - float(light.origin[1]))[:, None] * float(light.slope[1])
+    shade *= np.clip(plane, 0.55, 1.35) * light.level
+    grain = rng.standard_normal((h // 2 + 1, w // 2 + 1)).astype(np.float32) * rng.uniform(0.0, 0.035)
+    shade *= 1 + cv2.resize(grain, (w, h), interpolation=cv2.INTER_LINEAR)
+    if light.grey:
+        colour = np.broadcast_to((colour @ np.array([0.299, 0.587, 0.114], np.float32))[..., None], colour.shape)
+    out = colour * shade[..., None] * light.tint.astype(np.float32)
+    over = np.maximum(out - 225, 0)  # highlights roll off as in a camera
+    return np.minimum(out, 225) + 30 * (1 - np.exp(-over / 30))
+
+
+def _relief(family, u, v, inside, rng):
+    """Height of the fabric in eye distances."""
+    dome = {"respirator": 0.5, "gaiter": 0.28, "bandana": 0.28}.get(family, 0.4) * rng.uniform(0.7, 1.3)
+    relief = dome * (-(u * u) * 0.9 - ((v - 0.42) ** 2) * 1.3)
+    relief = relief - dome * 0.35 * np.abs(u) ** 1.2 * np.clip(0.6 - v, 0, 1)  # the ridge over the nose
+    folds = {"surgical": 0.012, "cloth": 0.014, "plain": 0.012, "respirator": 0.003, "printed": 0.014, "gaiter": 0.04, "bandana": 0.035}[family]
+    relief = relief + _noise(u, v, rng, rng.uniform(0.4, 1.6), rng.uniform(0.8, 2.5), rng.normal(0, 0.6)) * folds * rng.uniform(0.2, 1.8)
+    relief = relief + _noise(u, v, rng, rng.uniform(0.5, 1.2), rng.uniform(3, 7), rng.normal(0, 0.35)) * folds * rng.uniform(0.0, 0.6)
+    if family == "surgical" or (family == "printed" and rng.uniform() < 0.3):
+        relief = relief + _pleats(u, v, rng)
+    hem = rng.uniform(0.03, 0.08)
+    if family != "gaiter" and rng.uniform() < 0.7:
+        relief = relief + np.clip((hem - inside) / 0.012, 0, 1) * rng.uniform(0.002, 0.008)
+    if family == "surgical":  # wire over the nose, pressed flat
+        relief = relief + np.exp(-(((v - 0.07) / 0.02) ** 2)) * np.exp(-((u / 0.5) ** 4)) * rng.uniform(0, 0.012)
+    if family in ("respirator", "cloth", "plain", "printed") and rng.uniform() < (0.6 if family == "cloth" else 0.45):
+        relief = relief - np.abs(u) * rng.uniform(0.02, 0.12)  # a seam or fold down the middle
+        if rng.uniform() < 0.5:
+            relief = relief + np.exp(-((u / 0.02) ** 2)) * rng.uniform(0, 0.006)
+    if family == "respirator":
+        relief = relief + np.clip(inside / rng.uniform(0.08, 0.25), 0, 1) * rng.uniform(0.0, 0.08)  # stiff rim
+    return relief.astype(np.float32)
+
+
+def _pleats(u, v, rng):
+    """Sawtooth folds that open towards the middle and close at the sides."""
+    count, bend = int(rng.integers(2, 5)), rng.uniform(-0.1, 0.25)
+    first, last = rng.uniform(0.2, 0.36), rng.uniform(0.62, 0.85)
+    depth, sharp = rng.uniform(0.008, 0.03), rng.uniform(0.012, 0.03)
+    bow = v - bend * (1 - u * u) * (v - 0.5) - 0.03 * u * rng.normal()
+    pleats = 0
+    for place in np.linspace(first, last, count):
+        edge = bow - place - rng.normal(0, 0.012)
+        step = 1 / (1 + np.exp(np.clip(-edge / sharp * 2, -30, 30)))
+        pleats = pleats + depth * rng.uniform(0.6, 1.3) * (step * np.exp(-np.clip(edge, 0, 1) * 9))
+    return pleats
+
+
+_MEDICAL = np.array([[172, 208, 228], [140, 190, 222], [198, 220, 232], [238, 240, 242], [226, 230, 232], [160, 214, 206], [120, 196, 190], [205, 215, 225],
+                     [40, 40, 44], [232, 190, 205], [186, 225, 215], [90, 150, 205], [120, 205, 225]], np.float32)
+
+
+def _any_colour(rng):
+    pick = rng.uniform()
+    if pick < 0.26:
+        return np.full(3, rng.uniform(14, 52), np.float32) + rng.normal(0, 3, 3).astype(np.float32)
+    if pick < 0.44:
+        return np.full(3, rng.uniform(195, 248), np.float32) + rng.normal(0, 4, 3).astype(np.float32)
+    if pick < 0.56:
+        return np.full(3, rng.uniform(60, 190), np.float32) + rng.normal(0, 6, 3).astype(np.float32)
+    if pick < 0.66:  # skin-like and earthy: the hard ones to segment
+        return np.array([rng.uniform(120, 235), 0, 0], np.float32)[0] * np.array([1, rng.uniform(0.68, 0.86), rng.uniform(0.5, 0.76)], np.float32)
+    hsv = np.uint8([[[rng.integers(0, 180), rng.integers(60, 245), rng.integers(60, 245)]]])
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32)
+
+
+def _paint(family, u, v, inside, unit, rng):
+    """Colour of the fabric before light: float32 [h, w, 3]."""
+    base = _any_colour(rng)
+    if family == "surgical" and rng.uniform() < 0.85:
+        base = _MEDICAL[rng.integers(len(_MEDICAL))] + rng.normal(0, 9, 3).astype(np.float32)
+    if family == "respirator" and rng.uniform() < 0.72:
+        base = np.full(3, rng.uniform(205, 248), np.float32) + rng.normal(0, 5, 3).astype(np.float32)
+    colour = np.empty((*u.shape, 3), np.float32)
+    colour[:] = base
+    if family in ("printed", "gaiter", "bandana") and (family == "printed" or rng.uniform() < 0.55):
+        colour = _pattern(u, v, base, rng)
+    elif family != "respirator" and rng.uniform() < 0.35:  # weave or mottle
+        colour *= 1 + 0.06 * rng.uniform() * _noise(u, v, rng, 7, 9, octaves=2)[..., None]
+    if family == "surgical" and rng.uniform() < 0.6:  # white or darker binding at the edges
+        trim = base * rng.uniform(0.86, 1.06) + rng.uniform(0, 12)
+        band = np.clip((rng.uniform(0.05, 0.1) - inside) / 0.01, 0, 1)[..., None]
+        colour += (trim - colour) * band * rng.uniform(0.3, 1)
+    if family in ("surgical", "respirator") and rng.uniform() < 0.5:  # embossed dots along the binding
+        dots = np.sin(u * rng.uniform(60, 110)) * np.exp(-(((inside - rng.uniform(0.03, 0.09)) / 0.012) ** 2))
+        colour *= 1 - 0.12 * rng.uniform() * np.clip(dots, 0, 1)[..., None]
+    if family in ("cloth", "printed", "plain") and rng.uniform() < 0.4:  # hem
+        hem = np.exp(-(((inside - rng.uniform(0.04, 0.1)) / 0.008) ** 2))
+        colour *= 1 - rng.uniform(0.05, 0.35) * hem[..., None]
+    if family in ("cloth", "printed", "plain") and rng.uniform() < 0.12:  # border in another colour
+        band = np.clip((rng.uniform(0.04, 0.1) - inside) / 0.01, 0, 1)[..., None]
+        colour += (_any_colour(rng) - colour) * band
+    if family == "respirator":
+        colour = _respirator_marks(colour, u, v, unit, rng)
+    return colour
+
+
+def _respirator_marks(colour, u, v, unit, rng):
+    if rng.uniform() < 0.35:  # exhalation valve
+        cu, cv_, size = rng.choice([-1, 1]) * rng.uniform(0.2, 0.4), rng.uniform(0.35, 0.65), rng.uniform(0.14, 0.24)
+        if rng.uniform() < 0.3:
+            cu = 0.0
+        distance = np.sqrt((u - cu) ** 2 + ((v - cv_) * 1.0) ** 2)
+        body = np.clip((size - distance) / 0.02, 0, 1)[..., None]
+        ring = np.exp(-(((distance - size) / 0.02) ** 2)) + 0.6 * np.exp(-(((distance - size * 0.6) / 0.02) ** 2))
+        tone = rng.choice([235.0, 200.0, 120.0, 40.0]) + rng.normal(0, 6, 3)
+        colour = colour + (tone.astype(np.float32) - colour) * body
+        colour = colour * (1 - 0.45 * np.clip(ring, 0, 1))[..., None]
+    if rng.uniform() < 0.4:  # weld lines
+        line = np.exp(-(((np.abs(u) + (v - rng.uniform(0.1, 0.3)) * rng.uniform(-0.6, 0.6) - rng.uniform(0.4, 0.7)) / 0.012) ** 2))
+        line += np.exp(-(((v - rng.uniform(0.4, 0.75)) / 0.012) ** 2)) * (rng.uniform() < 0.5)
+        colour = colour * (1 - rng.uniform(0.05, 0.2) * np.clip(line, 0, 1))[..., None]
+    if rng.uniform() < 0.35:  # printed lettering
+        tile = np.zeros((48, 96), np.uint8)
+        for row in range(int(rng.integers(1, 4))):
+            text = "".join(rng.choice(list("ABEHKMNPRSTUX0235789"), int(rng.integers(3, 9))))
+            cv2.putText(tile, text, (2, 14 + 14 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.42, 255, 1, cv2.LINE_AA)
+        cu, cv_ = rng.uniform(-0.5, 0.1), rng.uniform(0.45, 0.7)
+        ink = cv2.remap(tile, ((u - cu) * 160).astype(np.float32), ((v - cv_) * 160).astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        colour = colour * (1 - rng.uniform(0.3, 0.8) * (ink.astype(np.float32) / 255))[..., None]
+    return colour
+
+
+def _pattern(u, v, base, rng):
+    """Printed fabric: stripes, checks, dots, camouflage, blossoms, lettering, a tile of scribbles."""
+    kind = rng.choice(["stripes", "checks", "dots", "camouflage", "blossoms", "scribble", "gradient", "badge"])
+    other = _any_colour(rng)
+    angle = rng.uniform(-1.6, 1.6)
+    c, s = math.cos(angle), math.sin(angle)
+    a, b = c * u + s * v * 1.1, c * v * 1.1 - s * u
+    if kind in ("stripes", "checks"):
+        frequency = rng.uniform(6, 34)
+        edge = rng.uniform(1, 8)
+        wave = np.clip(np.sin(a * frequency + 0.4 * _noise(u, v, rng, 1, 1) * (rng.uniform() < 0.5)) * edge, -1, 1) * 0.5 + 0.5
+        if kind == "checks":
+            wave = 0.5 * (wave + np.clip(np.sin(b * frequency) * edge, -1, 1) * 0.5 + 0.5)
+        return base + (other - base) * wave[..., None]
+    if kind == "gradient":
+        return base + (other - base) * np.clip(0.5 + 0.6 * a, 0, 1)[..., None]
+    if kind == "camouflage":
+        field = _noise(u, v, rng, rng.uniform(0.8, 2.5), rng.uniform(0.8, 2.5), octaves=2)
+        colours = np.stack([base, other, _any_colour(rng), base * 0.6])
+        return colours[np.digitize(field, np.sort(rng.normal(0, 0.7, 3)))]
+    size = 96
+    tile = np.empty((size, size, 3), np.uint8)
+    tile[:] = np.clip(base, 0, 255)
+    inks = [other, _any_colour(rng), base * 0.5 + other * 0.5]
+    if kind == "badge":
+        x, y = rng.integers(20, 60, 2)
+        cv2.putText(tile, "".join(rng.choice(list("AGHNRVWXYZ"), 2)), (int(x), int(y)), cv2.FONT_HERSHEY_DUPLEX, rng.uniform(0.5, 0.9), other.tolist(), int(rng.integers(1, 3)), cv2.LINE_AA)
+        scale = size / 2.4
+    else:
+        for _ in range(int(rng.integers(5, 26))):
+            x, y = (int(n) for n in rng.integers(0, size, 2))
+            ink = inks[rng.integers(3)].tolist()
+            radius = int(rng.integers(2, 11))
+            for dx in (-size, 0, size) if x < 22 or x > size - 22 else (0,):
+                for dy in (-size, 0, size) if y < 22 or y > size - 22 else (0,):
+                    spot = (x + dx, y + dy)
+                    if kind == "dots":
+                        cv2.circle(tile, spot, max(2, radius // 2), ink, -1, cv2.LINE_AA)
+                    elif kind == "blossoms":
+                        for petal in range(5):
+                            turn = petal * 72 + x
+                            centre = (int(spot[0] + radius * math.cos(math.radians(turn))), int(spot[1] + radius * math.sin(math.radians(turn))))
+                            cv2.circle(tile, centre, max(1, int(radius * 0.62)), ink, -1, cv2.LINE_AA)
+                        cv2.circle(tile, spot, max(1, radius // 2), inks[0].tolist(), -1, cv2.LINE_AA)
+                    else:
+                        cv2.ellipse(tile, spot, (radius * 2, radius), x * 7 % 180, y * 5 % 360, y * 5 % 360 + 230, ink, max(1, radius // 4), cv2.LINE_AA)
+        scale = size / rng.uniform(0.35, 1.4)
+    return cv2.remap(tile, ((a * scale + 500 * 0.37) % size).astype(np.float32), ((b * scale + 137) % size).astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP).astype(np.float32)
+
+
+def _strap_layer(outline, shape, shift, family, light, rng):
+    alpha = np.zeros(shape, np.uint8)
+    for points, width in outline.straps:
+        _stroke(alpha, points - shift, width, cv2.LINE_AA)
+    pick = rng.uniform()
+    tone = np.array([236, 236, 236.0]) if pick < 0.62 else np.array([34, 34, 36.0]) if pick < 0.8 else np.array([225, 205, 60.0]) if pick < 0.88 and family == "respirator" else _any_colour(rng)
+    if light.grey:
+        tone = np.full(3, tone.mean())
+    alpha = alpha.astype(np.float32) / 255
+    alpha[alpha < 0.02] = 0
+    return alpha, (tone * light.level * rng.uniform(0.7, 1.05)).astype(np.float32)
+
+
+def _contact_shadow(alpha, unit, light, rng):
+    """Factor <= 1 per pixel: the garment's own outline, moved away from the light, blurred."""
+    reach = unit * rng.uniform(0.02, 0.09)
+    move = np.float32([[1, 0, -light.direction[0] * reach * 1.5], [0, 1, -light.direction[1] * reach * 1.5]])
+    cast = cv2.warpAffine(alpha, move, alpha.shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    cast = cv2.GaussianBlur(cast, (0, 0), max(0.6, reach))
+    return 1 - rng.uniform(0.08, 0.5) * cast
+
+
+def _from_template(face, landmarks, outline, wear, rng, templates):
+    if templates is None:
+        raise ValueError('Expected a folder of RGBA pictures for templates with family "template" but received None')
+    raise NotImplementedError
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Photometric chain
+
+
+def photometric(image, rng, strength=1.0):
+    """A camera, a network and a phone later: blur, reduction, noise, white balance, gamma and JPEG over the whole composite.
+
+    image: uint8 [H, W, 3] RGB. strength 0 changes nothing, 1 is the training setting. Returns uint8 of the same shape.
+    """
+    if strength <= 0:
+        return image.copy()
+    height, width = image.shape[:2]
+    out = image
+    if rng.uniform() < 0.35 * strength:
+        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.4, 0.4 + 1.1 * strength))
+    if rng.uniform() < 0.3 * strength:
+        factor = rng.uniform(max(0.35, 1 - 0.6 * strength), 0.95)
+        small = cv2.resize(out, (max(8, int(width * factor)), max(8, int(height * factor))), interpolation=cv2.INTER_AREA)
+        out = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC if rng.uniform() < 0.5 else cv2.INTER_LINEAR)
+    if rng.uniform() < 0.6 * strength:
+        gamma, gain = np.exp(rng.normal(0, 0.16 * strength)), np.exp(rng.normal(0, 0.06 * strength, 3))
+        curve = 255 * np.clip(np.linspace(0, 1, 256)[:, None] ** gamma * gain, 0, 1)
+        out = cv2.LUT(out, np.round(curve).astype(np.uint8)[None])
+    if rng.uniform() < 0.4 * strength:
+        sigma = rng.uniform(0.5, 0.5 + 7 * strength)
+        noise = rng.standard_normal((height, width, 1 if rng.uniform() < 0.4 else 3), np.float32)
+        out = np.clip(out + noise * np.float32(sigma) + 0.5, 0, 255).astype(np.uint8)
+    if rng.uniform() < 0.7 * strength:
+        quality = int(rng.integers(int(95 - 55 * min(1, strength)), 96))
+        _, code = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        out = cv2.imdecode(code, cv2.IMREAD_COLOR)
+    return out if out is not image else image.copy()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _checked(shape, landmarks, family, wear):
+    landmarks = np.asarray(landmarks, np.float64)
+    if landmarks.shape != (68, 2):
+        raise ValueError(f"Expected 68 landmarks of shape (68, 2) but received {landmarks.shape}")
+    if family is not None and family not in FAMILIES:
+        raise ValueError(f"Expected one of {FAMILIES} for family but received {family!r}")
+    if wear is not None and wear not in WEARS:
+        raise ValueError(f"Expected one of {WEARS} for wear but received {wear!r}")
+    return landmarks
+
+
+def _weighted(rng, weights):
+    return _pick(tuple(weights), tuple(weights.values()), rng.uniform())
+
+
+def _pick(names, weights, draw):
+    draw *= sum(weights)
+    for name, weight in zip(names, weights):
+        draw -= weight
+        if draw < 0:
+            return name
+    return names[0]
+
+
+def _faces(data, split, count, seed):
+    """`count` faces of a split with their landmarks: yields (uint8 RGB [256, 256, 3], float [68, 2], file)."""
+    with open(Path(data) / "faces" / "landmarks.csv") as table:
+        rows = [row for row in csv.reader(table) if row[0].startswith(split + "/")]
+    for index in np.random.default_rng(seed).permutation(len(rows))[:count]:
+        file, *values = rows[index]
+        picture = cv2.cvtColor(cv2.imread(str(Path(data) / "faces" / file)), cv2.COLOR_BGR2RGB)
+        yield picture, np.array(values, float).reshape(68, 2), file
+
+
+def _sheet(options):
+    tiles = []
+    for index, (face, points, _) in enumerate(_faces(options.data, "val", options.count, options.seed)):
+        rng = np.random.default_rng([options.seed, index])
+        masked = synthesise(face, points, rng, family=options.family, wear=options.wear, templates=Path(options.data) / "mask-templates")
+        picture = photometric(masked.image, rng) if options.photometric else masked.image
+        if options.outline:
+            edges = cv2.morphologyEx(masked.region.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+            picture = np.where(edges[..., None] > 0, np.uint8([255, 0, 255]), picture)
+        tiles.append(cv2.resize(picture, (200, 200), interpolation=cv2.INTER_AREA))
+    columns = 8
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
+    sheet = np.vstack([np.hstack(tiles[row : row + columns]) for row in range(0, len(tiles), columns)])
+    cv2.imwrite(options.out, cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+
+
+def _time(options):
+    angles = np.random.default_rng(0)
+    points, face = EXAMPLE_LANDMARKS, angles.integers(0, 256, (256, 256, 3), np.uint8)
+    for family in TRAINED:
+        _clock(f"synthesise {family}", lambda rng: synthesise(face, points, rng, family=family))
+    _clock("synthesise", lambda rng: synthesise(face, points, rng))
+    _clock("draw_region", lambda rng: draw_region(points, (256, 256), rng))
+    _clock("photometric", lambda rng: photometric(face, rng))
+
+
+def _clock(name, call):
+    rng = np.random.default_rng(1)
+    call(rng)
+    start, repeats = time.perf_counter(), 100
+    for _ in range(repeats):
+        call(rng)
+    print(f"{name:24s} {(time.perf_counter() - start) / repeats * 1e3:6.2f} ms")
+
+
+def _example_landmarks():
+    """A symmetric adult face in the 256 px crop, drawn from plain curves: for timing and tests without any data."""
+    t = np.linspace(math.pi, 0, 17)
+    jaw = np.stack([128 + 62 * np.cos(t), 122 + 88 * np.sin(t) ** 1.1], 1)
+    brow = np.stack([np.linspace(76, 114, 5), 103 - 7 * np.sin(np.linspace(0.3, 2.6, 5))], 1)
+    bridge = np.stack([np.full(4, 128.0), np.linspace(118, 156, 4)], 1)
+    nostrils = np.stack([np.linspace(114, 142, 5), [162, 165, 167, 165, 162]], 1)
+    ring = np.linspace(math.pi, -math.pi, 6, endpoint=False)
+    eye = np.stack([11 * np.cos(ring), -4 * np.sin(ring)], 1)
+    lip = np.linspace(math.pi, -math.pi, 12, endpoint=False)
+    outer = np.stack([128 + 24 * np.cos(lip), 186 - 9 * np.sin(lip)], 1)
+    inner = np.stack([128 + 16 * np.cos(lip[::12 // 8 or 1][:8]), 186 - 3 * np.sin(np.linspace(math.pi, -math.pi, 8, endpoint=False))], 1)
+    return np.concatenate([jaw, brow, brow[::-1] * [-1, 1] + [256, 0], bridge, nostrils, eye + [98, 118], eye + [158, 118], outer, inner])
+
+
+EXAMPLE_LANDMARKS = _example_landmarks()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Mask synthesis: contact sheet or timing.")
+    commands = parser.add_subparsers(required=True)
+    sheet = commands.add_parser("sheet")
+    sheet.add_argument("--data", required=True)
+    sheet.add_argument("--out", default="sheet.png")
+    sheet.add_argument("--count", type=int, default=48)
+    sheet.add_argument("--seed", type=int, default=0)
+    sheet.add_argument("--family", choices=FAMILIES)
+    sheet.add_argument("--wear", choices=WEARS)
+    sheet.add_argument("--photometric", action="store_true")
+    sheet.add_argument("--outline", action="store_true")
+    sheet.set_defaults(run=_sheet)
+    commands.add_parser("time").set_defaults(run=_time)
+    options = parser.parse_args()
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()
