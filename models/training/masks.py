@@ -105,16 +105,17 @@ def draw_region(landmarks, shape, rng):
 
 # Ranges per family. bridge: top edge on the nose, 0 = between the eyes, 1 = nose tip. side: jaw landmark (fractional) where
 # the upper corner lies; inset: how far corners stay inside the face contour, in half face widths; low: jaw landmark of the
-# lower corner; chin: how far below the chin, in eye distances; dip: how far the upper edge sags between nose and corner.
+# lower corner; chin: how far below the chin, in eye distances; dip: how far the upper edge sags between nose and corner,
+# in eye distances; notch: 0 = the edge arches over the nose, 1 = it follows the nose's sides down.
 _SHAPES = {
-    "surgical": dict(bridge=(0.15, 0.75), side=(1.3, 2.8), inset=(0.02, 0.22), low=(3.8, 5.2), chin=(-0.04, 0.22), dip=(0.05, 0.22)),
-    "cloth": dict(bridge=(0.1, 0.75), side=(1.2, 2.8), inset=(-0.03, 0.14), low=(3.2, 5.0), chin=(-0.02, 0.2), dip=(0.05, 0.25)),
-    "plain": dict(bridge=(0.1, 0.8), side=(1.0, 2.8), inset=(-0.05, 0.16), low=(2.8, 5.2), chin=(-0.05, 0.2), dip=(0.02, 0.25)),
-    "respirator": dict(bridge=(0.1, 0.6), side=(2.0, 3.2), inset=(0.1, 0.34), low=(3.9, 5.2), chin=(-0.05, 0.24), dip=(0.1, 0.3)),
-    "printed": dict(bridge=(0.1, 0.75), side=(1.1, 2.8), inset=(-0.04, 0.18), low=(3.2, 5.2), chin=(-0.04, 0.22), dip=(0.04, 0.25)),
-    "gaiter": dict(bridge=(0.1, 0.9), side=(0.4, 2.2), inset=(-0.12, 0.0), low=(4.0, 5.0), chin=(0.5, 1.3), dip=(0.0, 0.15)),
-    "bandana": dict(bridge=(0.1, 0.8), side=(0.6, 2.0), inset=(-0.1, 0.02), low=(3.0, 4.6), chin=(0.4, 1.1), dip=(0.0, 0.12)),
-    "template": dict(bridge=(0.15, 0.6), side=(1.4, 2.6), inset=(0.0, 0.12), low=(3.8, 5.0), chin=(0.0, 0.2), dip=(0.05, 0.2)),
+    "surgical": dict(bridge=(0.0, 0.6), side=(0.8, 2.3), inset=(-0.02, 0.16), low=(3.3, 4.9), chin=(0.0, 0.26), dip=(0.0, 0.13), notch=(0.0, 0.7)),
+    "cloth": dict(bridge=(0.0, 0.65), side=(0.9, 2.6), inset=(-0.04, 0.13), low=(3.0, 4.8), chin=(-0.02, 0.22), dip=(0.04, 0.24), notch=(0.1, 0.9)),
+    "plain": dict(bridge=(0.05, 0.7), side=(0.8, 2.7), inset=(-0.06, 0.14), low=(2.8, 5.0), chin=(-0.05, 0.2), dip=(0.0, 0.24), notch=(0.0, 1.0)),
+    "respirator": dict(bridge=(0.0, 0.55), side=(1.6, 3.0), inset=(0.06, 0.32), low=(3.9, 5.2), chin=(-0.05, 0.26), dip=(0.08, 0.28), notch=(0.1, 0.9)),
+    "printed": dict(bridge=(0.0, 0.65), side=(0.8, 2.6), inset=(-0.04, 0.16), low=(3.0, 5.0), chin=(-0.02, 0.24), dip=(0.0, 0.22), notch=(0.0, 0.9)),
+    "gaiter": dict(bridge=(0.1, 0.9), side=(0.4, 2.0), inset=(-0.12, 0.0), low=(4.0, 5.0), chin=(0.5, 1.3), dip=(0.0, 0.15), notch=(0.0, 0.6)),
+    "bandana": dict(bridge=(0.1, 0.8), side=(0.6, 2.0), inset=(-0.1, 0.02), low=(3.0, 4.6), chin=(0.4, 1.1), dip=(0.0, 0.12), notch=(0.0, 0.6)),
+    "template": dict(bridge=(0.0, 0.5), side=(1.2, 2.4), inset=(0.0, 0.12), low=(3.8, 5.0), chin=(0.0, 0.2), dip=(0.05, 0.2), notch=(0.0, 0.9)),
 }
 
 
@@ -163,8 +164,14 @@ def _outline(points, family, wear, rng):
         if family in ("gaiter", "bandana"):
             spread = rng.uniform(0.55, 1.0) if family == "gaiter" else rng.uniform(0.3, 0.65)
             chinward = bottom + (lower - _project(axis, lower, down)) * spread - down * unit * (0.0 if family == "gaiter" else 0.35) * spread
-        cheek = top + (upper - top) * rng.uniform(0.36, 0.55) + down * unit * shape["dip"]
-        near = top + (upper - top) * rng.uniform(0.1, 0.16) + down * unit * shape["dip"] * rng.uniform(0.15, 0.5)
+        outward = (-across if not flip else across) * unit
+        lower = lower + outward * rng.uniform(0.0, 0.06)
+        chinward = chinward + outward * rng.uniform(0.0, 0.14)
+        # The upper edge runs from the corner to the nose as an arch (level with the top until late) or as a saddle.
+        cheek_at, near_at = rng.uniform(0.4, 0.55), rng.uniform(0.1, 0.17)
+        arch = (1 - shape["notch"]) * 0.5 * max(0.0, float((upper - top) @ down))
+        cheek = top + (upper - top) * cheek_at + down * (unit * shape["dip"] - arch * 0.6)
+        near = top + (upper - top) * near_at + down * (unit * shape["dip"] * shape["notch"] * rng.uniform(0.2, 0.7) - arch * 0.2)
         sides.append((near, cheek, upper, middle, lower, chinward))
     (nl, cl, ul, ml, ll, bl), (nr, cr, ur, mr, lr, br) = sides
 
@@ -191,7 +198,7 @@ def _straps(points, sides, down, across, unit, family, rng):
     style = rng.uniform()
     bands = family == "respirator" and style < 0.45
     ties = family == "surgical" and style < 0.06
-    width = unit / 60 * (rng.uniform(1.2, 3.2) if not bands else rng.uniform(2.0, 4.5))
+    width = unit / 60 * (rng.uniform(0.7, 2.4) if not bands else rng.uniform(1.5, 4.0))
     if rng.uniform() < 0.06:
         return ()  # hidden behind hair
     straps = []
@@ -199,11 +206,11 @@ def _straps(points, sides, down, across, unit, family, rng):
         room = float((jaw0 - points[27]) @ outward)
         if room < 0.45 * unit:
             continue
-        ear = jaw0 + outward * unit * rng.uniform(0.0, 0.14)
-        above = ear - down * unit * rng.uniform(0.05, 0.4)
-        below = jaw2 + outward * unit * rng.uniform(0.0, 0.12) - down * unit * rng.uniform(0.0, 0.35)
+        ear = jaw0 + outward * unit * rng.uniform(0.02, 0.14)
+        above = ear + down * unit * rng.uniform(-0.12, 0.22)
+        below = jaw2 + outward * unit * rng.uniform(0.04, 0.14) - down * unit * rng.uniform(-0.05, 0.3)
         if bands:
-            above = ear - down * unit * rng.uniform(0.2, 0.7)
+            above = ear - down * unit * rng.uniform(0.1, 0.5)
             below = jaw2 + outward * unit * rng.uniform(0.05, 0.2) + down * unit * rng.uniform(-0.3, 0.3)
         if ties:
             above = above - down * unit * 0.4
@@ -343,7 +350,7 @@ def _illumination(face, points, outline, rng):
         if half <= x < width - half and half <= y < height - half:
             if cv2.pointPolygonTest(outline.polygon, (float(x), float(y)), True) < -half * 2 - outline.unit * 0.12:
                 samples.append((x, y, *cv2.mean(face[y - half : y + half + 1, x - half : x + half + 1])[:3]))
-    direction = np.array([rng.normal(0, 0.25), -abs(rng.normal(0.35, 0.2)), 1.0])
+    direction = np.array([rng.normal(0, 0.25), -abs(rng.normal(0.45, 0.25)), 1.0])
     if len(samples) < 3:
         return Light(rng.uniform(0.55, 1.05), np.zeros(2), points[30], np.ones(3), False, direction / np.linalg.norm(direction))
     samples = np.array(samples)
@@ -395,7 +402,7 @@ def _noise(u, v, rng, fu, fv, angle=0.0, octaves=1):
         grid = rng.standard_normal((32, 32)).astype(np.float32)
         a = ((c * u + s * v) * (fu * 2) + rng.uniform(0, 32)).astype(np.float32)
         b = ((c * v - s * u) * (fv * 2) + rng.uniform(0, 32)).astype(np.float32)
-        total = total + weight * cv2.remap(grid, a % 31, b % 31, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
+        total = total + weight * cv2.remap(grid, a, b, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
         weight, fu, fv = weight * 0.5, fu * 2, fv * 2
     return total
 
@@ -404,13 +411,14 @@ def _fabric(family, u, v, solid, unit, light, shift, rng):
     """The garment as it looks in this light: float32 [h, w, 3], defined on the whole window."""
     inside = cv2.distanceTransform(solid, cv2.DIST_L2, 3) / unit  # eye distances from the edge
     colour = _paint(family, u, v, inside, unit, rng)
-    relief = _relief(family, u, v, inside, rng) * unit
+    relief, crease = _relief(family, u, v, inside, rng)
+    relief *= unit
     gx = cv2.Sobel(relief, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
     gy = cv2.Sobel(relief, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
     lx, ly, lz = (float(n) for n in light.direction)
     shade = (lz - lx * gx - ly * gy) / np.sqrt(1 + gx * gx + gy * gy) / lz
-    ambient = rng.uniform(0.35, 0.7)
-    shade = ambient + (1 - ambient) * np.clip(shade, 0, 1.6)
+    ambient = rng.uniform(0.15, 0.6)
+    shade = (ambient + (1 - ambient) * np.clip(shade, 0, 1.7)) * (1 - crease)
     h, w = solid.shape
     plane = 1 + (np.arange(w, dtype=np.float32) + shift[0] - float(light.origin[0]))[None] * float(light.slope[0]) \
         + (np.arange(h, dtype=np.float32) + shift[1] - float(light.origin[1]))[:, None] * float(light.slope[1])
@@ -425,41 +433,70 @@ def _fabric(family, u, v, solid, unit, light, shift, rng):
 
 
 def _relief(family, u, v, inside, rng):
-    """Height of the fabric in eye distances."""
-    dome = {"respirator": 0.5, "gaiter": 0.28, "bandana": 0.28}.get(family, 0.4) * rng.uniform(0.7, 1.3)
-    relief = dome * (-(u * u) * 0.9 - ((v - 0.42) ** 2) * 1.3)
-    relief = relief - dome * 0.35 * np.abs(u) ** 1.2 * np.clip(0.6 - v, 0, 1)  # the ridge over the nose
-    folds = {"surgical": 0.012, "cloth": 0.014, "plain": 0.012, "respirator": 0.003, "printed": 0.014, "gaiter": 0.04, "bandana": 0.035}[family]
-    relief = relief + _noise(u, v, rng, rng.uniform(0.4, 1.6), rng.uniform(0.8, 2.5), rng.normal(0, 0.6)) * folds * rng.uniform(0.2, 1.8)
-    relief = relief + _noise(u, v, rng, rng.uniform(0.5, 1.2), rng.uniform(3, 7), rng.normal(0, 0.35)) * folds * rng.uniform(0.0, 0.6)
-    if family == "surgical" or (family == "printed" and rng.uniform() < 0.3):
-        relief = relief + _pleats(u, v, rng)
-    hem = rng.uniform(0.03, 0.08)
+    """Height of the fabric in eye distances, and how dark its creases are (0..1): two float32 [h, w]."""
+    dome = {"respirator": 0.5, "gaiter": 0.3, "bandana": 0.3}.get(family, 0.42) * rng.uniform(0.7, 1.3)
+    below = np.maximum(v - 0.6, 0)
+    relief = dome * (-0.9 * u * u - 1.1 * (v - 0.42) ** 2 - rng.uniform(0, 3.5) * below * below)
+    relief -= dome * 0.35 * np.abs(u) * np.maximum(0.6 - v, 0)  # the ridge over the nose
+    crease = np.zeros_like(u)
+    folds = _FOLDS[family] * rng.uniform(0.3, 1.8)
+    relief += _noise(u, v, rng, rng.uniform(0.4, 1.6), rng.uniform(0.8, 2.5), rng.normal(0, 0.6)) * folds
+    if folds > 0.004:
+        relief += _noise(u, v, rng, rng.uniform(0.5, 1.4), rng.uniform(2.5, 6), rng.normal(0, 0.5)) * folds * rng.uniform(0.1, 0.55)
+    if family not in ("respirator", "gaiter") and rng.uniform() < 0.65:
+        relief += _tension(u, v, rng) * folds
+    if family == "surgical" or (family in ("printed", "plain") and rng.uniform() < 0.3):
+        pleats, dark = _pleats(u, v, rng)
+        relief += pleats
+        crease += dark
     if family != "gaiter" and rng.uniform() < 0.7:
-        relief = relief + np.clip((hem - inside) / 0.012, 0, 1) * rng.uniform(0.002, 0.008)
+        relief += np.clip((rng.uniform(0.03, 0.08) - inside) * (1 / 0.012), 0, 1) * rng.uniform(0.003, 0.012)
     if family == "surgical":  # wire over the nose, pressed flat
-        relief = relief + np.exp(-(((v - 0.07) / 0.02) ** 2)) * np.exp(-((u / 0.5) ** 4)) * rng.uniform(0, 0.012)
+        relief += np.exp(-(((v - 0.07) / 0.02) ** 2)) * np.exp(-((u / 0.5) ** 4)) * rng.uniform(0, 0.015)
     if family in ("respirator", "cloth", "plain", "printed") and rng.uniform() < (0.6 if family == "cloth" else 0.45):
-        relief = relief - np.abs(u) * rng.uniform(0.02, 0.12)  # a seam or fold down the middle
+        relief -= np.abs(u) * rng.uniform(0.03, 0.22)  # a seam or fold down the middle
         if rng.uniform() < 0.5:
-            relief = relief + np.exp(-((u / 0.02) ** 2)) * rng.uniform(0, 0.006)
+            seam = np.exp(-((u * (1 / 0.02)) ** 2))
+            relief += seam * rng.uniform(0, 0.008)
+            crease += seam * rng.uniform(0, 0.3)
     if family == "respirator":
-        relief = relief + np.clip(inside / rng.uniform(0.08, 0.25), 0, 1) * rng.uniform(0.0, 0.08)  # stiff rim
-    return relief.astype(np.float32)
+        relief += np.clip(inside / rng.uniform(0.08, 0.25), 0, 1) * rng.uniform(0.0, 0.1)  # stiff rim
+        if rng.uniform() < 0.35:  # horizontal fold of a flat-fold respirator
+            bend = v - rng.uniform(0.35, 0.62) - rng.normal(0, 0.08) * u * u
+            relief -= np.abs(bend) * rng.uniform(0.1, 0.4)
+    return relief, crease
+
+
+_FOLDS = {"surgical": 0.016, "cloth": 0.022, "plain": 0.018, "respirator": 0.004, "printed": 0.022, "gaiter": 0.05, "bandana": 0.045}
+"""Typical depth of folds in eye distances; each mask draws 0.3 to 1.8 times this."""
+
+
+def _tension(u, v, rng):
+    """Creases that run from a pulled corner into the fabric: a random field of the angle around that corner."""
+    total = 0
+    for side in (-1, 1):
+        du, dv = 1.0 - side * u, v - rng.uniform(0.05, 0.8)
+        turn = np.arctan2(dv, du + 0.15)
+        total = total + _noise(turn, du * 0.2, rng, rng.uniform(2, 4.5), 1) * np.maximum(1 - du * rng.uniform(0.7, 1.4), 0)
+    return total * rng.uniform(0.5, 1.6)
 
 
 def _pleats(u, v, rng):
-    """Sawtooth folds that open towards the middle and close at the sides."""
-    count, bend = int(rng.integers(2, 5)), rng.uniform(-0.1, 0.25)
-    first, last = rng.uniform(0.2, 0.36), rng.uniform(0.62, 0.85)
-    depth, sharp = rng.uniform(0.008, 0.03), rng.uniform(0.012, 0.03)
-    bow = v - bend * (1 - u * u) * (v - 0.5) - 0.03 * u * rng.normal()
-    pleats = 0
+    """Two to four sawtooth folds across the front that meet the side seams: height and crease darkness."""
+    count, bend, tilt = int(rng.integers(2, 5)), rng.uniform(-0.15, 0.45), 0.03 * rng.normal()
+    first, last = rng.uniform(0.22, 0.4), rng.uniform(0.6, 0.85)
+    depth, sharp, ink = rng.uniform(0.01, 0.045), rng.uniform(0.012, 0.035), rng.uniform(0.02, 0.26)
+    bow = v - bend * (1 - u * u) * (v - 0.5) - tilt * u
+    height, crease = np.zeros_like(v), np.zeros_like(v)
     for place in np.linspace(first, last, count):
-        edge = bow - place - rng.normal(0, 0.012)
-        step = 1 / (1 + np.exp(np.clip(-edge / sharp * 2, -30, 30)))
-        pleats = pleats + depth * rng.uniform(0.6, 1.3) * (step * np.exp(-np.clip(edge, 0, 1) * 9))
-    return pleats
+        gap = rng.normal(0, 0.015)
+        edge = bow - place - gap - rng.normal(0, 0.025) * u * u - rng.normal(0, 0.01) * u
+        ahead = np.maximum(edge, 0)
+        fade = np.exp(ahead * -9.0)
+        size = rng.uniform(0.5, 1.4)
+        height += depth * size * np.clip(edge * (0.5 / sharp) + 0.5, 0, 1) * fade
+        crease += ink * size * np.clip(edge * (0.5 / sharp) + 0.5, 0, 1) * fade * fade * fade
+    return -height, np.minimum(crease, 0.6)
 
 
 _MEDICAL = np.array([[172, 208, 228], [140, 190, 222], [198, 220, 232], [238, 240, 242], [226, 230, 232], [160, 214, 206], [120, 196, 190], [205, 215, 225],

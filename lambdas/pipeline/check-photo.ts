@@ -1,0 +1,77 @@
+import { commitRecord, doneBefore } from './commit-record.ts';
+import type { Face } from './face.ts';
+import { type Job, jobIdOf } from './job.ts';
+import type { MetricsRecord } from './metrics-record.ts';
+import { type PhotoReference, versionOf } from './photo.ts';
+import { plainRecord } from './plain-record.ts';
+import type { Clock, Codec, Detector, PhotoHeader, Queue, Store } from './ports.ts';
+import type { Processing } from './processing.ts';
+import type { Reason } from './reason.ts';
+import type { Status } from './status.ts';
+import { createStopwatch } from './stopwatch.ts';
+
+export type CheckTools = {
+  readonly photos: Store;
+  readonly results: Store;
+  readonly queue: Queue;
+  readonly codec: Codec;
+  readonly detector: Detector;
+  readonly clock: Clock;
+  readonly processing: Processing;
+  /** Do the work again although this job is done. */
+  readonly force?: boolean;
+};
+
+/** `queued`: somebody wears a mask, a job was sent. `done-before`: nothing to do. Otherwise the photo has its record now. */
+export type CheckOutcome =
+  | { readonly outcome: 'queued'; readonly job: Job }
+  | { readonly outcome: 'done-before' | 'recorded' | 'superseded'; readonly record: MetricsRecord };
+
+/**
+ * First step for every upload: is there a face, does anybody wear a mask? Photos with a mask are queued; all others get their record
+ * at once (`bare`, `no-face`, `rejected`) and never retry. Expected outcomes are returned; what throws is transient or a bug.
+ */
+export async function checkPhoto(photo: PhotoReference, tools: CheckTools): Promise<CheckOutcome> {
+  const { photos, results, queue, codec, detector, clock, processing, force = false } = tools;
+  const jobId = jobIdOf(photo, processing);
+  const earlier = force ? undefined : await doneBefore(jobId, photo.key, results);
+  if (earlier) return { outcome: 'done-before', record: earlier };
+
+  const { time, timings } = createStopwatch<'inspectMs' | 'decodeMs' | 'localiseMs'>(clock);
+  const settle = async (status: Status, header?: PhotoHeader, reason?: Reason, faces: readonly Face[] = []) => {
+    const record = plainRecord({ jobId, photo, header, status, reason, faces, processing, clock, timings: timings() });
+    const { outcome, record: committed } = await commitRecord(record, photo, { photos, results }, { force });
+    return { outcome: outcome === 'superseded' ? outcome : 'recorded', record: committed } as const;
+  };
+
+  const stored = await photos.get(photo.key, versionOf(photo));
+  if (!stored)
+    return settle('rejected', undefined, {
+      code: 'unreadable',
+      message: 'The photo was gone before it could be read.',
+    });
+  const header = await time('inspectMs', () => codec.inspect(stored.bytes));
+  if ('rejected' in header) return settle('rejected', undefined, header.rejected);
+  const decoded = await time('decodeMs', () => codec.decode(stored.bytes));
+  if ('rejected' in decoded) return settle('rejected', header, decoded.rejected);
+  const faces = await time('localiseMs', () => detector.localise(decoded.raster));
+
+  if (faces.length === 0) {
+    return settle('no-face', header, {
+      code: 'no-face',
+      message: 'No face was found; small, blurred or strongly turned faces can be missed.',
+    });
+  }
+  if (!faces.some((face) => face.masked)) return settle('bare', header, undefined, faces);
+
+  const { inspectMs = 0, decodeMs = 0, localiseMs = 0 } = timings();
+  const job: Job = {
+    schemaVersion: 1,
+    jobId,
+    photo: { ...photo },
+    faces: faces.map((face) => ({ ...face, eyes: [...face.eyes] })),
+    timings: { inspectMs, decodeMs, localiseMs },
+  };
+  await queue.send([JSON.stringify(job)]);
+  return { outcome: 'queued', job };
+}

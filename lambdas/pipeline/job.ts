@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { PhotoReference } from './photo.ts';
+import type { Processing } from './processing.ts';
+
+const pointSchema = z.strictObject({ x: z.number(), y: z.number() });
+
+/** Message on the jobs queue: a photo in which somebody wears a mask, with the faces that the check found. About 250 bytes a face. */
+export const jobSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  jobId: z.string().length(64),
+  photo: z.strictObject({
+    bucket: z.string(),
+    key: z.string(),
+    versionId: z.string().optional(),
+    etag: z.string(),
+    bytes: z.int().nonnegative(),
+  }),
+  faces: z.array(
+    z.strictObject({
+      box: z.strictObject({ x: z.number(), y: z.number(), width: z.number(), height: z.number() }),
+      eyes: z.tuple([pointSchema, pointSchema]),
+      score: z.number(),
+      maskProbability: z.number(),
+      masked: z.boolean(),
+    }),
+  ),
+  timings: z.strictObject({ inspectMs: z.number(), decodeMs: z.number(), localiseMs: z.number() }),
+});
+
+export type Job = Readonly<z.infer<typeof jobSchema>>;
+
+/** @throws Error when the body is no job of this version. */
+export function parseJob(body: string): Job {
+  try {
+    return jobSchema.parse(JSON.parse(body));
+  } catch (cause) {
+    throw new Error('Expected a job of schemaVersion 1 as the message body.', { cause });
+  }
+}
+
+/** The same bytes under the same key, processed the same way, are the same job; a new model is a new job. */
+export function jobIdOf(photo: PhotoReference, { detector, denoiser, unmasker, denoise }: Processing): string {
+  const models = [detector, denoiser, unmasker].map(({ name, version, sha256 }) => [name, version, sha256]);
+  const identity = [photo.bucket, photo.key, photo.versionId ?? photo.etag, models, denoise];
+  return createHash('sha256').update(JSON.stringify(identity)).digest('hex');
+}

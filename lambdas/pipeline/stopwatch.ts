@@ -1,0 +1,19 @@
+import type { Clock } from './ports.ts';
+
+/** Adds up milliseconds per stage: `await time('decodeMs', () => codec.decode(bytes))`. A stage that ran twice is the sum. */
+export function createStopwatch<Stage extends `${string}Ms`>(clock: Clock) {
+  const timings: Partial<Record<Stage, number>> = {};
+  return {
+    async time<Result>(stage: Stage, work: () => Result | Promise<Result>): Promise<Result> {
+      const start = clock.milliseconds();
+      try {
+        return await work();
+      } finally {
+        timings[stage] = round((timings[stage] ?? 0) + clock.milliseconds() - start);
+      }
+    },
+    timings: (): Partial<Record<Stage, number>> => ({ ...timings }),
+  };
+}
+
+const round = (milliseconds: number): number => Math.round(milliseconds * 100) / 100;
