@@ -51,6 +51,9 @@ class MaskedFace:
     wear: str = "full"
 
 
+DISTRACTORS = ("hand", "microphone", "scarf", "phone")
+
+
 @dataclass(frozen=True)
 class Outline:
     """Where the fabric lies. polygon: float32 [N, 2] pixels; knots: float32 [K, 4] of (x, y, u, v) with u -1..1 across
@@ -64,8 +67,18 @@ class Outline:
     unit: float
 
 
+@dataclass(frozen=True)
+class Distracted:
+    """A bare face with something else over or near its mouth. image: uint8 [H, W, 3] RGB; kind: one of DISTRACTORS;
+    covered: bool [H, W], the thing's pixels. None of them is a mask: the picture counts as a face without one."""
+
+    image: np.ndarray
+    covered: np.ndarray
+    kind: str
+
+
 def synthesise(face, landmarks, rng, family=None, wear=None, templates=None):
-    """Draws one mask onto a face.
+    """Draws one mask onto a face, about 6 ms at 256x256 on one CPU core.
 
     face: uint8 [H, W, 3] RGB. landmarks: float [68, 2] pixels, may lie outside the picture. rng: numpy Generator, the only
     source of chance. family: one of FAMILIES, default drawn from the trained ones. wear: one of WEARS, default drawn.
@@ -76,9 +89,26 @@ def synthesise(face, landmarks, rng, family=None, wear=None, templates=None):
     family = family or _weighted(rng, FAMILY_WEIGHTS)
     wear = wear or _weighted(rng, WEAR_WEIGHTS)
     outline = _outline(landmarks, family, wear, rng)
+    light = _illumination(face, landmarks, outline, rng)
     if family == "template":
-        return _from_template(face, landmarks, outline, wear, rng, templates)
-    return _render(face, landmarks, outline, family, wear, rng)
+        solid, fabric, box = _template_layer(face.shape, landmarks, outline, light, rng, templates)
+    else:
+        solid, fabric, box = _fabric_layer(face.shape, outline, family, light, rng)
+    return _compose(face, outline, solid, fabric, box, light, family, wear, rng)
+
+
+def distract(face, landmarks, rng, kind=None):
+    """Puts a thing that is not a mask in front of a bare face: hard negatives for a detector or a segmenter.
+
+    face, landmarks, rng as in `synthesise`. kind: one of DISTRACTORS, default drawn. Returns Distracted.
+    """
+    points = _checked(face.shape, landmarks, None, None)
+    kind = kind or DISTRACTORS[int(rng.integers(len(DISTRACTORS)))]
+    draw = {"hand": _hand, "microphone": _microphone, "scarf": _scarf, "phone": _phone}
+    if kind not in draw:
+        raise ValueError(f"Expected one of {DISTRACTORS} for kind but received {kind!r}")
+    image, covered = draw[kind](face, points, rng)
+    return Distracted(image, covered, kind)
 
 
 def draw_region(landmarks, shape, rng):
@@ -111,7 +141,7 @@ _SHAPES = {
     "surgical": dict(bridge=(0.0, 0.6), side=(0.8, 2.3), inset=(-0.02, 0.16), low=(3.3, 4.9), chin=(0.0, 0.26), dip=(0.0, 0.13), notch=(0.0, 0.7)),
     "cloth": dict(bridge=(0.0, 0.65), side=(0.9, 2.6), inset=(-0.04, 0.13), low=(3.0, 4.8), chin=(-0.02, 0.22), dip=(0.04, 0.24), notch=(0.1, 0.9)),
     "plain": dict(bridge=(0.05, 0.7), side=(0.8, 2.7), inset=(-0.06, 0.14), low=(2.8, 5.0), chin=(-0.05, 0.2), dip=(0.0, 0.24), notch=(0.0, 1.0)),
-    "respirator": dict(bridge=(0.0, 0.55), side=(1.6, 3.0), inset=(0.06, 0.32), low=(3.9, 5.2), chin=(-0.05, 0.26), dip=(0.08, 0.28), notch=(0.1, 0.9)),
+    "respirator": dict(bridge=(0.0, 0.55), side=(1.6, 3.0), inset=(0.02, 0.28), low=(3.7, 5.2), chin=(-0.03, 0.26), dip=(0.08, 0.28), notch=(0.1, 0.9)),
     "printed": dict(bridge=(0.0, 0.65), side=(0.8, 2.6), inset=(-0.04, 0.16), low=(3.0, 5.0), chin=(-0.02, 0.24), dip=(0.0, 0.22), notch=(0.0, 0.9)),
     "gaiter": dict(bridge=(0.1, 0.9), side=(0.4, 2.0), inset=(-0.12, 0.0), low=(4.0, 5.0), chin=(0.5, 1.3), dip=(0.0, 0.15), notch=(0.0, 0.6)),
     "bandana": dict(bridge=(0.1, 0.8), side=(0.6, 2.0), inset=(-0.1, 0.02), low=(3.0, 4.6), chin=(0.4, 1.1), dip=(0.0, 0.12), notch=(0.0, 0.6)),
@@ -266,40 +296,52 @@ def _rounded(polygon, amount):
 # Painting
 
 
-def _render(face, landmarks, outline, family, wear, rng):
+def _fabric_layer(shape, outline, family, light, rng):
+    """Solid pixels and painted fabric in the window that holds the outline: uint8 [h, w], float32 [h, w, 3], window."""
+    box = _window(outline.polygon, 2, shape)
+    corner = np.array(box[:2], np.float32)
+    solid = np.zeros((max(box[3] - box[1], 1), max(box[2] - box[0], 1)), np.uint8)
+    _fill(solid, outline.polygon - corner)
+    u, v = _surface(outline.knots, corner, solid.shape)
+    return solid, _fabric(family, u, v, solid, outline.unit, light, corner, rng), box
+
+
+def _compose(face, outline, solid, fabric, box, light, family, wear, rng):
+    """Contact shadow, then straps, then fabric, onto a copy of the face."""
     height, width = face.shape[:2]
     unit = outline.unit
-    x0, y0, x1, y1 = _window(outline, height, width)
-    if x1 - x0 < 2 or y1 - y0 < 2:
-        return MaskedFace(face.copy(), np.zeros((height, width), bool), family, wear)
-    shift = np.array([x0, y0], np.float32)
-    polygon = outline.polygon - shift
-    solid = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    _fill(solid, polygon)
-    alpha = _feathered(solid, polygon, rng.uniform(0, 1.3) * max(unit / 60, 0.5) if rng.uniform() < 0.7 else 0)
-
-    light = _illumination(face, landmarks, outline, rng)
-    u, v = _surface(outline.knots, shift, solid.shape)
-    fabric = _fabric(family, u, v, solid, unit, light, shift, rng)
+    every = np.concatenate([outline.polygon, np.array(box, np.float32).reshape(2, 2), *(points for points, _ in outline.straps)])
+    x0, y0, x1, y1 = _window(every, 0.3 * unit + 4, face.shape)
+    region = np.zeros((height, width), bool)
+    if x1 - x0 < 2 or y1 - y0 < 2 or box[2] <= box[0] or box[3] <= box[1]:
+        return MaskedFace(face.copy(), region, family, wear)
+    corner = np.array([x0, y0], np.float32)
+    inner = np.s_[box[1] - y0 : box[3] - y0, box[0] - x0 : box[2] - x0]
+    whole = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    whole[inner] = solid
+    alpha = _feathered(whole, rng.uniform(0.35, 1.3) * max(unit / 60, 0.5) if rng.uniform() < 0.85 else 0)
+    strap_alpha, strap_colour = _strap_layer(outline, whole.shape, corner, family, light, rng)
+    painted = np.zeros((*whole.shape, 3), np.float32)
+    painted[inner] = fabric
+    top, bottom, left, right = inner[0].start, whole.shape[0] - inner[0].stop, inner[1].start, whole.shape[1] - inner[1].stop
+    if min(top, bottom, left, right) >= 0 and max(top, bottom, left, right) > 0:
+        painted = cv2.copyMakeBorder(fabric, top, bottom, left, right, cv2.BORDER_REPLICATE)
 
     crop = face[y0:y1, x0:x1].astype(np.float32)
-    strap_alpha, strap_colour = _strap_layer(outline, solid.shape, shift, family, light, rng)
     crop *= _contact_shadow(np.maximum(alpha, 0.8 * strap_alpha), unit, light, rng)[..., None]
     crop += (strap_colour - crop) * strap_alpha[..., None]
-    crop += (fabric - crop) * alpha[..., None]
+    crop += (painted - crop) * alpha[..., None]
     image = face.copy()
     image[y0:y1, x0:x1] = np.clip(crop + 0.5, 0, 255).astype(np.uint8)
-    region = np.zeros((height, width), bool)
     region[y0:y1, x0:x1] = (alpha > 0) | (strap_alpha > 0)
     return MaskedFace(image, region, family, wear)
 
 
-def _window(outline, height, width):
-    every = np.concatenate([outline.polygon, *(points for points, _ in outline.straps)])
-    margin = 0.35 * outline.unit + 4
-    low, high = every.min(0) - margin, every.max(0) + margin
-    x0, y0 = int(np.clip(low[0], 0, width)), int(np.clip(low[1], 0, height))
-    return x0, y0, int(np.clip(high[0] + 1, 0, width)), int(np.clip(high[1] + 1, 0, height))
+def _window(points, margin, shape):
+    """Integer box x0, y0, x1, y1 around the points, cut to the picture."""
+    low, high = points.min(0) - margin, points.max(0) + margin + 1
+    x0, y0 = int(np.clip(low[0], 0, shape[1])), int(np.clip(low[1], 0, shape[0]))
+    return x0, y0, int(np.clip(high[0], 0, shape[1])), int(np.clip(high[1], 0, shape[0]))
 
 
 def _fill(canvas, polygon):
@@ -312,15 +354,13 @@ def _stroke(canvas, points, width, line=cv2.LINE_8):
     cv2.polylines(canvas, [fixed], False, 255, max(1, int(round(width))), line, 4)
 
 
-def _feathered(solid, polygon, sigma):
-    """Alpha that is exactly 1 on the solid outline and fades outwards within about 3 px (sigma px)."""
-    soft = np.zeros_like(solid)
-    cv2.fillPoly(soft, [np.round(polygon * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    alpha = soft.astype(np.float32) / 255
-    if sigma > 0.3:
-        alpha = np.minimum(1, 2 * cv2.GaussianBlur(solid.astype(np.float32) / 255, (0, 0), sigma))
-    alpha[alpha < 0.02] = 0
-    alpha[solid > 0] = 1
+def _feathered(solid, sigma):
+    """Alpha that is exactly 1 on the solid pixels and fades outwards within about 3 sigma px."""
+    alpha = solid.astype(np.float32) * (1 / 255)
+    if sigma > 0.2:
+        alpha = np.minimum(1, 2 * cv2.GaussianBlur(alpha, (0, 0), sigma))
+        alpha[alpha < 0.02] = 0
+        alpha[solid > 0] = 1
     return alpha
 
 
@@ -372,6 +412,13 @@ def _illumination(face, points, outline, rng):
     return Light(level, slope / outline.unit, origin, tint, grey, direction / np.linalg.norm(direction))
 
 
+def _plane(light, shape, corner):
+    """How the light on the face changes over the window: float32 [h, w] around 1."""
+    x = (np.arange(shape[1], dtype=np.float32) + float(corner[0]) - float(light.origin[0])) * float(light.slope[0])
+    y = (np.arange(shape[0], dtype=np.float32) + float(corner[1]) - float(light.origin[1])) * float(light.slope[1])
+    return np.clip(1 + x[None] + y[:, None], 0.55, 1.35)
+
+
 def _surface(knots, shift, shape):
     """Fabric coordinates u, v of every pixel of the window: a cubic fitted through the outline's knots."""
     centre, scale = knots[:, :2].mean(0), float(np.abs(knots[:, :2] - knots[:, :2].mean(0)).max()) + 1e-6
@@ -420,9 +467,7 @@ def _fabric(family, u, v, solid, unit, light, shift, rng):
     ambient = rng.uniform(0.15, 0.6)
     shade = (ambient + (1 - ambient) * np.clip(shade, 0, 1.7)) * (1 - crease)
     h, w = solid.shape
-    plane = 1 + (np.arange(w, dtype=np.float32) + shift[0] - float(light.origin[0]))[None] * float(light.slope[0]) \
-        + (np.arange(h, dtype=np.float32) + shift[1] - float(light.origin[1]))[:, None] * float(light.slope[1])
-    shade *= np.clip(plane, 0.55, 1.35) * light.level
+    shade *= _plane(light, solid.shape, shift) * light.level
     grain = rng.standard_normal((h // 2 + 1, w // 2 + 1)).astype(np.float32) * rng.uniform(0.0, 0.035)
     shade *= 1 + cv2.resize(grain, (w, h), interpolation=cv2.INTER_LINEAR)
     if light.grey:
@@ -646,10 +691,146 @@ def _contact_shadow(alpha, unit, light, rng):
     return 1 - rng.uniform(0.08, 0.5) * cast
 
 
-def _from_template(face, landmarks, outline, wear, rng, templates):
-    if templates is None:
-        raise ValueError('Expected a folder of RGBA pictures for templates with family "template" but received None')
-    raise NotImplementedError
+# ---------------------------------------------------------------------------------------------------------------------
+# Photographed masks (data/mask-templates): a family of its own
+
+
+@lru_cache(maxsize=4)
+def _load_templates(folder):
+    """{name: (RGB float32 with colours grown under transparent pixels, solid uint8, six anchor points)}, straps cut off."""
+    templates = {}
+    for path in sorted(Path(folder).glob("*.png")):
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if picture is None or picture.ndim != 3 or picture.shape[2] != 4 or path.stem.startswith("gas"):
+            continue
+        opaque = (picture[..., 3] > 200).astype(np.uint8)
+        body = cv2.morphologyEx(opaque, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (35, 35)))
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(body)
+        body = (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
+        ys, xs = np.nonzero(body)
+        top, bottom, left, right = ys.min(), ys.max(), xs.min(), xs.max()
+        turned = "left" if path.stem.endswith("_left") else "right" if path.stem.endswith("_right") else "front"
+        nose = left + (right - left) * {"left": 0.36, "front": 0.5, "right": 0.64}[turned]
+        column = np.nonzero(body[:, int(nose)])[0]
+        anchors = [(nose, column.min()), (nose, column.max())]
+        for height in (0.24, 0.68):
+            row = np.nonzero(body[int(top + (bottom - top) * height)])[0]
+            anchors += [(row.min(), top + (bottom - top) * height), (row.max(), top + (bottom - top) * height)]
+        rgb = picture[..., 2::-1].astype(np.float32)
+        weight = cv2.GaussianBlur(body.astype(np.float32), (0, 0), 9) + 1e-4
+        grown = cv2.GaussianBlur(rgb * body[..., None], (0, 0), 9) / weight[..., None]
+        templates[path.stem] = (np.where(body[..., None] > 0, rgb, grown), body * 255, np.array(anchors, np.float64), turned)
+    if not templates:
+        raise ValueError(f"Expected RGBA pictures of masks in {folder} but found none")
+    return templates
+
+
+def _template_layer(shape, points, outline, light, rng, folder):
+    if folder is None:
+        raise ValueError('Expected a folder of RGBA mask pictures for templates with family "template" but received None')
+    templates = _load_templates(str(folder))
+    # Turned heads: the nose tip comes nearer to one side of the jaw.
+    axis = points[16] - points[0]
+    place = float((points[30] - points[0]) @ axis) / max(float(axis @ axis), 1e-6)
+    turned = "left" if place < 0.38 else "right" if place > 0.62 else "front"
+    names = [name for name, (_, _, _, facing) in templates.items() if facing == turned] or list(templates)
+    rgb, body, anchors, _ = templates[names[int(rng.integers(len(names)))]]
+    knots = {(round(u, 2), round(v, 2)): (x, y) for x, y, u, v in outline.knots.tolist()}
+    targets = np.array([knots[k] for k in ((0, 0), (0, 1), (-1, 0), (1, 0), (-1, 0.8), (1, 0.8))])
+    flat = np.concatenate([anchors, np.ones((6, 1))], 1)
+    affine = np.linalg.lstsq(flat, targets, rcond=None)[0].T  # [2, 3]
+    frame = np.array([[0, 0, 1], [body.shape[1], 0, 1], [0, body.shape[0], 1], [body.shape[1], body.shape[0], 1]]) @ affine.T
+    box = _window(frame, 2, shape)
+    affine[:, 2] -= box[:2]
+    size = (max(box[2] - box[0], 1), max(box[3] - box[1], 1))
+    # A large template shrinks to a small face: blur first by what the reduction would alias.
+    reduction = 1 / max(math.sqrt(abs(float(np.linalg.det(affine[:, :2])))), 1e-3)
+    if reduction > 1.5:
+        rgb = cv2.GaussianBlur(rgb, (0, 0), 0.35 * reduction)
+    fabric = cv2.warpAffine(rgb, affine, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    solid = (cv2.warpAffine(body, affine, size, flags=cv2.INTER_LINEAR) > 127).astype(np.uint8) * 255
+    if light.grey:
+        fabric = np.repeat((fabric @ np.array([0.299, 0.587, 0.114], np.float32))[..., None], 3, 2)
+    plane = _plane(light, size[::-1], box)
+    return solid, np.clip(fabric * (plane * light.level * 1.05)[..., None] * light.tint.astype(np.float32), 0, 255), box
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Distractors: not masks
+
+
+def _skin(face, points):
+    x, y = points[27] + (points[17:27].mean(0) - points[27]) * 1.6
+    x, y = int(np.clip(x, 2, face.shape[1] - 3)), int(np.clip(y, 2, face.shape[0] - 3))
+    return np.array(cv2.mean(face[y - 2 : y + 3, x - 2 : x + 3])[:3])
+
+
+def _onto(face, covered, colour, sigma, rng, light=(-0.3, -0.6)):
+    """Paints a rounded body: height from the distance to its own outline, light from above."""
+    height = np.sqrt(np.minimum(cv2.distanceTransform(covered, cv2.DIST_L2, 5), sigma) * sigma)
+    height = cv2.GaussianBlur(height, (0, 0), max(0.8, 0.12 * sigma))
+    gx, gy = cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=1 / 8)
+    shade = 0.4 + 0.6 * np.clip((1 + light[0] * -gx + light[1] * -gy) / np.sqrt(1 + gx * gx + gy * gy), 0.2, 1.3)
+    shade *= 1 + 0.04 * cv2.GaussianBlur(rng.standard_normal(covered.shape).astype(np.float32), (0, 0), 0.8)
+    alpha = _feathered(covered, 0.7)[..., None]
+    shadow = 1 - 0.35 * cv2.GaussianBlur((covered > 0).astype(np.float32), (0, 0), max(1.0, sigma * 0.4))[..., None]
+    out = face * shadow
+    out += (np.clip(np.asarray(colour) * shade[..., None], 0, 255) - out) * alpha
+    return np.clip(out + 0.5, 0, 255).astype(np.uint8), alpha[..., 0] > 0
+
+
+def _hand(face, points, rng):
+    """Fingers across the mouth, chin or cheek, in the tone of the forehead."""
+    unit = float(np.hypot(*(points[42:48].mean(0) - points[36:42].mean(0)))) + 1
+    tone = _skin(face, points) * rng.uniform(0.85, 1.1)
+    mouth = points[48:60].mean(0) + rng.normal(0, 0.15, 2) * unit
+    turn = rng.uniform(0, 2 * math.pi)
+    reach, side = np.array([math.cos(turn), math.sin(turn)]), np.array([-math.sin(turn), math.cos(turn)])
+    image, covered = face, np.zeros(face.shape[:2], bool)
+    wide = unit * rng.uniform(0.26, 0.36)
+    for finger in range(int(rng.integers(2, 5))):
+        tip = mouth + side * wide * (finger - 1.5) * 1.02 + reach * unit * rng.uniform(0.2, 0.6)
+        knuckle = tip - reach * unit * rng.uniform(1.0, 1.4) + side * wide * rng.normal(0, 0.15)
+        wrist = knuckle - reach * unit * 2.2
+        shape = np.zeros(face.shape[:2], np.uint8)
+        _stroke(shape, np.array([tip, knuckle, wrist]), wide, cv2.LINE_8)
+        image, part = _onto(image, shape, tone * rng.uniform(0.94, 1.04), wide * 0.5, rng)
+        covered |= part
+    return image, covered
+
+
+def _microphone(face, points, rng):
+    unit = float(np.hypot(*(points[42:48].mean(0) - points[36:42].mean(0)))) + 1
+    ball = points[57] + np.array([rng.normal(0, 0.4), rng.uniform(-0.1, 0.7)]) * unit
+    radius = unit * rng.uniform(0.28, 0.5)
+    turn = rng.normal(math.pi / 2, 0.5)
+    away = np.array([math.cos(turn), math.sin(turn)])
+    handle, head = np.zeros(face.shape[:2], np.uint8), np.zeros(face.shape[:2], np.uint8)
+    _stroke(handle, np.array([ball, ball + away * unit * 4]), radius * rng.uniform(0.8, 1.2))
+    cv2.circle(head, tuple(int(n * 16) for n in ball), int(radius * 16), 255, -1, cv2.LINE_8, 4)
+    tone = rng.choice([25.0, 45.0, 90.0, 150.0])
+    image, first = _onto(face, handle, np.full(3, tone * 0.8), radius * 0.5, rng)
+    image, second = _onto(image, head, _any_colour(rng) if rng.uniform() < 0.3 else np.full(3, tone), radius * 0.8, rng)
+    return image, first | second
+
+
+def _scarf(face, points, rng):
+    """A scarf around the neck that leaves mouth and nose free."""
+    outline = _outline(points, "gaiter", "on-chin", rng)
+    light = _illumination(face, points, outline, rng)
+    solid, fabric, box = _fabric_layer(face.shape, outline, "gaiter", light, rng)
+    worn = _compose(face, outline, solid, fabric, box, light, "gaiter", "on-chin", rng)
+    return worn.image, worn.region
+
+
+def _phone(face, points, rng):
+    unit = float(np.hypot(*(points[42:48].mean(0) - points[36:42].mean(0)))) + 1
+    centre = points[48:60].mean(0) + np.array([rng.normal(0, 0.5), rng.normal(0.3, 0.3)]) * unit
+    size = (unit * rng.uniform(0.9, 1.2), unit * rng.uniform(1.7, 2.3))
+    corners = cv2.boxPoints(((float(centre[0]), float(centre[1])), (float(size[0]), float(size[1])), float(rng.normal(0, 25))))
+    covered = np.zeros(face.shape[:2], np.uint8)
+    _fill(covered, corners)
+    return _onto(face, covered, _any_colour(rng), unit * 0.05, rng)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
