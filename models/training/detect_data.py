@@ -263,7 +263,7 @@ class Studio:
             matrix = similarity(self._log_uniform(12, 0.45 * size) / wide, self._roll(), (128, 132), size * self.rng.uniform(0.05, 0.95, 2))
             alpha = warp(self._outline(), matrix, size, value=0)[..., None].astype(np.float32) / 255
             face = move_face(source.faces[0], matrix)
-            if any(_overlap(face.box, other.box) > 0.1 for other in faces):
+            if any(_overlap(face.box, other.box) > 0.05 or _covered(alpha, other.box) > 0.1 for other in faces):
                 continue
             if self.rng.uniform() < 0.12:  # a patch of the same outline without a face: the paste itself says nothing
                 patch = self._texture(size)
@@ -373,6 +373,11 @@ class Studio:
 
     def _log_uniform(self, low: float, high: float) -> float:
         return math.exp(self.rng.uniform(math.log(low), math.log(max(high, low))))
+
+
+def _covered(alpha: np.ndarray, box: np.ndarray) -> float:
+    x1, y1, x2, y2 = np.round(np.clip(box, 0, len(alpha) - 1)).astype(int)
+    return float(alpha[y1 : y2 + 1, x1 : x2 + 1].mean())
 
 
 def _overlap(a, b) -> float:
