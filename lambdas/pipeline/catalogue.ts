@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { type Manifest, manifestKey, parseManifest, type Segment, summarise } from './manifest.ts';
+import { type Manifest, manifestKey, newestByKey, parseManifest, type Segment, summarise } from './manifest.ts';
 import { type MetricsRecord, metricsRecordSchema, parseMetricsRecord } from './metrics-record.ts';
 import type { Clock, Store } from './ports.ts';
 
@@ -51,6 +51,12 @@ export async function rebuildManifest(tools: CatalogueTools): Promise<Manifest> 
   }
   await results.delete(manifestKey);
   return catalogue(records, tools);
+}
+
+/** The newest record of each photo in the manifest. Fetches every segment. */
+export async function readRecords(manifest: Manifest, results: Store): Promise<readonly MetricsRecord[]> {
+  const records = await Promise.all(manifest.segments.map((segment) => readSegment(segment, results)));
+  return [...newestByKey(records.flat()).values()];
 }
 
 /** Every record of a segment; its bytes must have the sha256 that the manifest promises. */

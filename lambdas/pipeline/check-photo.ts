@@ -22,6 +22,9 @@ export type CheckTools = {
   readonly force?: boolean;
 };
 
+/** A 50-megapixel photo of 16-bit RGBA, uncompressed, has 400 MB; what is larger is not read into memory at all. */
+const maxPhotoBytes = 400e6;
+
 /** `queued`: somebody wears a mask, a job was sent. `done-before`: nothing to do. Otherwise the photo has its record now. */
 export type CheckOutcome =
   | { readonly outcome: 'queued'; readonly job: Job }
@@ -44,6 +47,10 @@ export async function checkPhoto(photo: PhotoReference, tools: CheckTools): Prom
     return { outcome: outcome === 'superseded' ? outcome : 'recorded', record: committed } as const;
   };
 
+  if (photo.bytes > maxPhotoBytes) {
+    const message = `The file has ${photo.bytes} bytes; photos of up to ${maxPhotoBytes} are taken.`;
+    return settle('rejected', undefined, { code: 'too-large', message });
+  }
   const stored = await photos.get(photo.key, versionOf(photo));
   if (!stored)
     return settle('rejected', undefined, {
