@@ -1,0 +1,229 @@
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { ObjectSummary, PutCondition, Store } from '#pipeline/ports.ts';
+import { errorCode, etagOf, readObject, summariseObject } from './file-object.ts';
+import { mayBeShortened, ownPrefix, pathOfKey, shortenPart } from './key-path.ts';
+import { walkFolder } from './walk-folder.ts';
+
+/**
+ * A store in a folder: the object `a/b.png` is the file `a/b.png` (see key-path.ts for the exceptions).
+ *
+ * - etag: sha256 of the content, computed when asked for, so head and list read the file; there are no versions.
+ * - put: into a hidden file beside the target, flushed, then renamed over it: nobody sees a part, and a power cut leaves old or new.
+ *   A process killed half-way leaves a hidden `.~...` file, which listings ignore.
+ * - ifAbsent is atomic across processes (a hard link cannot replace a file), ifMatch within this process: another process that writes
+ *   between comparing and renaming, well under a millisecond, is overwritten. The manifest's pointer, its only user, can be rebuilt.
+ * - A folder cannot hold the objects `a` and `a/b`: the second is refused with an error. Where the file system takes `A` and `a` for one
+ *   name (macOS, Windows), so does this store.
+ *
+ * The folder is made on the first put.
+ */
+export function createFolderStore(folder: string): Store {
+  const root = resolve(folder);
+  const fileOf = (key: string): string => join(root, ...pathOfKey(key));
+  const inTurn = createTurns();
+
+  return {
+    async get(key, options) {
+      return options?.versionId === undefined ? readObject(fileOf(key)) : undefined;
+    },
+
+    async head(key) {
+      const found = await summariseObject(fileOf(key));
+      return found && { bytes: found.bytes, etag: found.etag };
+    },
+
+    async put(key, bytes, options) {
+      const file = fileOf(key);
+      const etag = etagOf(bytes);
+      return inTurn(file, async () => {
+        if (options?.condition && !(await holds(options.condition, file))) return 'conflict';
+        const ifAbsent = options?.condition !== undefined && 'ifAbsent' in options.condition;
+        try {
+          return (await writeObject({ root, key, file, bytes, ifAbsent })) ? { etag } : 'conflict';
+        } catch (cause) {
+          throw new Error(await putFault(key, file, cause), { cause });
+        }
+      });
+    },
+
+    async *list(prefix) {
+      const unreadable = (file: string, cause: unknown): undefined => {
+        if (errorCode(cause) !== 'ENOENT') throw new Error(`Could not list ${file}`, { cause });
+      };
+      const enters = (path: string): boolean => path.startsWith(prefix) || prefix.startsWith(path);
+      for await (const found of inBatches(walkFolder(root, { nameOf: longName, enters, unreadable }))) {
+        const matching = found.filter(({ path }) => path.startsWith(prefix));
+        yield* (await Promise.all(matching.map(summarise))).filter((summary) => summary !== undefined);
+      }
+    },
+
+    async delete(key) {
+      const file = fileOf(key);
+      await inTurn(file, () => removeObject(root, key, file));
+    },
+  };
+}
+
+/** Hashing is disk and thread-pool work: this many files at a time keep both busy. */
+const listBatch = 32;
+
+async function* inBatches<T>(items: AsyncIterable<T>): AsyncGenerator<readonly T[]> {
+  let batch: T[] = [];
+  for await (const item of items) {
+    batch.push(item);
+    if (batch.length === listBatch) {
+      yield batch;
+      batch = [];
+    }
+  }
+  yield batch;
+}
+
+async function summarise({
+  path,
+  file,
+}: {
+  readonly path: string;
+  readonly file: string;
+}): Promise<ObjectSummary | undefined> {
+  const found = await summariseObject(file);
+  return found && { key: path, ...found };
+}
+
+async function holds(condition: PutCondition, file: string): Promise<boolean> {
+  if ('ifAbsent' in condition) return !(await isFile(file));
+  return (await summariseObject(file))?.etag === condition.ifMatch;
+}
+
+type Write = {
+  readonly root: string;
+  readonly key: string;
+  readonly file: string;
+  readonly bytes: Uint8Array;
+  readonly ifAbsent: boolean;
+};
+
+/** A delete in another turn may remove a folder that just became empty, between making it and writing into it. */
+const maxWriteAttempts = 10;
+
+/** False when `ifAbsent` and the file is there by now. */
+async function writeObject(write: Write): Promise<boolean> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await mkdir(dirname(write.file), { recursive: true });
+      await rememberLongNames(write.root, write.key);
+      return await writeWhole(write.file, write.bytes, write.ifAbsent);
+    } catch (cause) {
+      if (errorCode(cause) !== 'ENOENT' || attempt === maxWriteAttempts) throw cause;
+    }
+  }
+}
+
+async function writeWhole(file: string, bytes: Uint8Array, ifAbsent: boolean): Promise<boolean> {
+  const unfinished = join(dirname(file), `${ownPrefix}${randomUUID()}`);
+  try {
+    await writeFile(unfinished, bytes, { flag: 'wx', flush: true });
+    if (ifAbsent) return await linkIfAbsent(unfinished, file);
+    await rename(unfinished, file);
+    return true;
+  } finally {
+    await rm(unfinished, { force: true });
+  }
+}
+
+async function linkIfAbsent(unfinished: string, file: string): Promise<boolean> {
+  try {
+    await link(unfinished, file);
+    return true;
+  } catch (cause) {
+    if (errorCode(cause) === 'EEXIST' && (await isFile(file))) return false;
+    if (!withoutHardLinks.has(errorCode(cause))) throw cause;
+    await rename(unfinished, file); // exFAT and some network disks: atomic within this process, which has the turn and has looked
+    return true;
+  }
+}
+
+const withoutHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
+async function isFile(file: string): Promise<boolean> {
+  return stat(file).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+async function putFault(key: string, file: string, cause: unknown): Promise<string> {
+  const name = JSON.stringify(key);
+  const isFolder = await stat(file).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (isFolder) return `Could not write ${name}: there are objects below ${name}/, and a folder cannot hold both`;
+  if (['ENOTDIR', 'EEXIST'].includes(errorCode(cause))) {
+    return `Could not write ${name}: a part of its path is itself an object, and a folder cannot hold both`;
+  }
+  return `Could not write ${name} to ${file}`;
+}
+
+async function removeObject(root: string, key: string, file: string): Promise<void> {
+  if (!(await isFile(file))) return;
+  await rm(file, { force: true });
+  const name = key.slice(key.lastIndexOf('/') + 1);
+  if (shortenPart(name) !== name) await rm(longNameFile(dirname(file), shortenPart(name)), { force: true });
+  await removeEmptyFolders(dirname(file), root);
+}
+
+/** A bucket has no empty folders, and the key `a` is free again when nothing is left below `a/`. */
+async function removeEmptyFolders(folder: string, root: string): Promise<void> {
+  if (folder === root) return;
+  const removed = await rmdir(folder).then(
+    () => true,
+    () => false,
+  );
+  if (removed) await removeEmptyFolders(dirname(folder), root);
+}
+
+/** The long form of a shortened name lies beside it, so that a listing can tell the key. Written before the object. */
+async function rememberLongNames(root: string, key: string): Promise<void> {
+  let folder = root;
+  for (const part of key.split('/')) {
+    const name = shortenPart(part);
+    if (name !== part && (await longName({ name, folder })) !== part) {
+      await writeWhole(longNameFile(folder, name), Buffer.from(part), false);
+    }
+    folder = join(folder, name);
+  }
+}
+
+async function longName({
+  name,
+  folder,
+}: {
+  readonly name: string;
+  readonly folder: string;
+}): Promise<string | undefined> {
+  if (name.startsWith(ownPrefix)) return undefined;
+  if (!mayBeShortened(name)) return name;
+  const part = await readFile(longNameFile(folder, name), 'utf8').catch(() => name);
+  return shortenPart(part) === name ? part : name;
+}
+
+function longNameFile(folder: string, shortened: string): string {
+  return join(folder, `${ownPrefix}${shortened.slice(shortened.lastIndexOf('~') + 1)}`);
+}
+
+/** Runs tasks of one key one after the other, those of different keys side by side. */
+function createTurns(): <T>(key: string, task: () => Promise<T>) => Promise<T> {
+  const last = new Map<string, Promise<unknown>>();
+  return async (key, task) => {
+    const turn = (last.get(key) ?? Promise.resolve()).then(task, task);
+    last.set(key, turn);
+    try {
+      return await turn;
+    } finally {
+      if (last.get(key) === turn) last.delete(key);
+    }
+  };
+}
