@@ -14,7 +14,7 @@ import {
 
 const key = 'photos/anna.png';
 
-function setUp(content: string, changes: Partial<CheckTools> = {}) {
+function setUp(content: string, changes: Pick<Partial<CheckTools>, 'detector'> = {}) {
   const photos = createMemoryStore({ [key]: content });
   const results = createMemoryStore();
   const queue = createTestQueue();
