@@ -25,7 +25,7 @@ export type Tools = {
   readonly processing: Processing;
 };
 
-/** Everything a photo needs on this machine. Reads models.json only: each network is opened by the first photo that needs it. */
+/** Everything a photo needs on this machine. Verifies the networks' files; each is opened by the first photo that needs it. */
 export async function openTools({ model, denoise, concurrency }: ToolOptions): Promise<Tools> {
   const threads = Math.max(1, Math.floor(availableParallelism() / concurrency));
   const models = await openModels({ threads });
@@ -33,6 +33,7 @@ export async function openTools({ model, denoise, concurrency }: ToolOptions): P
   if (!unmaskers.includes(model)) {
     throw new UsageError(`Expected one of ${unmaskers.join(', ')} as the model but received ${model}.`);
   }
+  await models.verify(['mask-detector', 'denoiser', model]);
   const detector = createDetector(models.lazily('mask-detector'));
   const denoiser = createDenoiser(models.lazily('denoiser'));
   const unmasker = createUnmasker(models.lazily(model));
