@@ -217,7 +217,7 @@ async function decodePixels(bytes: Uint8Array, encoding: Encoding, maxPixels: nu
   if (info.channels !== 3 && info.channels !== 4) {
     throw new Error(`Expected 3 or 4 channels after decoding but received ${info.channels}.`);
   }
-  return createRaster(info.width, info.height, info.channels, data);
+  return createRaster(info.width, info.height, info.channels, plain(data));
 }
 
 /** The photo's pixels, upright, in its own colour space unless that is CMYK. */
@@ -237,7 +237,7 @@ async function encodePixels(raster: Raster, like: DecodedPhoto, encoding: Encodi
     .keepIccProfile()
     .withXmp(syntheticMark);
   const encoded = await compress(pipeline, like.format, encoding).toBuffer();
-  return like.format === 'png' ? insertChunks(encoded, colourChunks(source)) : encoded;
+  return plain(like.format === 'png' ? insertChunks(encoded, colourChunks(source)) : encoded);
 }
 
 function compress(pipeline: Sharp, format: PhotoFormat, encoding: Encoding): Sharp {
@@ -299,6 +299,11 @@ async function deepen(samples: Samples8, like: DecodedPhoto, encoding: Encoding)
     out[index] = value === before[index] ? original[pixel * sourceChannels + sourceChannel]! : value * 257;
   }
   return out;
+}
+
+/** A Buffer's `slice` shares memory where a Uint8Array's copies: nobody outside shall meet a Buffer. */
+function plain({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** Whether the pixels are in a VP8L chunk (RFC 9649, section 2). */

@@ -45,7 +45,7 @@ export function createDetector(model: Model): Detector {
       if (scale < tileScale) {
         const small = shrink(raster, tileScale);
         for (const { left, top } of placeTiles(small, size)) {
-          const window = tileWindow(raster, small, left, top, size);
+          const window = tileWindow(raster, left, top, size);
           const tiled = await look(cutTile(small, left, top, size), window);
           found.push(...tiled.filter(({ box }) => !isCut(box, window)));
         }
@@ -55,30 +55,28 @@ export function createDetector(model: Model): Detector {
   };
 }
 
-/** How a network input lies in the photo: input = (photo - origin) * scale, and what of the photo it shows. */
+/** How a network input lies in the photo: input = (photo - origin) * scale. */
 type Window = {
-  readonly scaleX: number;
-  readonly scaleY: number;
+  readonly scale: number;
   readonly x: number;
   readonly y: number;
   readonly photo: Raster;
-  /** Shown part, in photo pixels. Its edges inside the photo cut faces. */
+  /** What of the photo it shows, in photo pixels. Edges inside the photo cut faces. */
   readonly shown: Box;
 };
 
 function wholeWindow(photo: Raster, scale: number): Window {
   const { width, height } = photo;
-  return { scaleX: scale, scaleY: scale, x: 0, y: 0, photo, shown: { x: 0, y: 0, width, height } };
+  return { scale, x: 0, y: 0, photo, shown: { x: 0, y: 0, width, height } };
 }
 
-function tileWindow(photo: Raster, small: Raster, left: number, top: number, size: number): Window {
-  const scaleX = small.width / photo.width;
-  const scaleY = small.height / photo.height;
-  const x = left / scaleX;
-  const y = top / scaleY;
-  const width = Math.min(size, small.width - left) / scaleX;
-  const height = Math.min(size, small.height - top) / scaleY;
-  return { scaleX, scaleY, x, y, photo, shown: { x, y, width, height } };
+function tileWindow(photo: Raster, left: number, top: number, size: number): Window {
+  const scale = tileScale;
+  const x = left / scale;
+  const y = top / scale;
+  const width = Math.min(size / scale, photo.width - x);
+  const height = Math.min(size / scale, photo.height - y);
+  return { scale, x, y, photo, shown: { x, y, width, height } };
 }
 
 type Parameters = { readonly scoreThreshold: number; readonly nmsIou: number; readonly maskThreshold: number };
@@ -92,11 +90,11 @@ function decode(
   if (!boxes || !eyes || !scores || !maskProbabilities) {
     throw new Error('Expected outputs boxes, eyes, scores and maskProbabilities of the detector, as models.json says.');
   }
-  const { scaleX, scaleY, x, y, photo } = window;
+  const { scale, x, y, photo } = window;
   // Edges scale from edge to edge; points scale from pixel centre to pixel centre, half a pixel in.
   const point = (at: number): Point => ({
-    x: x + (eyes[at]! + 0.5) / scaleX - 0.5,
-    y: y + (eyes[at + 1]! + 0.5) / scaleY - 0.5,
+    x: x + (eyes[at]! + 0.5) / scale - 0.5,
+    y: y + (eyes[at + 1]! + 0.5) / scale - 0.5,
   });
   const faces: Face[] = [];
   scores.forEach((score, candidate) => {
@@ -104,10 +102,10 @@ function decode(
       return;
     }
     const at = candidate * 4;
-    const left = clamp(x + boxes[at]! / scaleX, photo.width);
-    const top = clamp(y + boxes[at + 1]! / scaleY, photo.height);
-    const right = clamp(x + boxes[at + 2]! / scaleX, photo.width);
-    const bottom = clamp(y + boxes[at + 3]! / scaleY, photo.height);
+    const left = clamp(x + boxes[at]! / scale, photo.width);
+    const top = clamp(y + boxes[at + 1]! / scale, photo.height);
+    const right = clamp(x + boxes[at + 2]! / scale, photo.width);
+    const bottom = clamp(y + boxes[at + 3]! / scale, photo.height);
     if (!(right > left && bottom > top)) {
       return; // wholly in the padding
     }
@@ -123,14 +121,15 @@ function decode(
   return faces;
 }
 
-function isCut(box: Box, { shown, photo, scaleX, scaleY }: Window): boolean {
-  const marginX = cutMargin / scaleX;
-  const marginY = cutMargin / scaleY;
+function isCut(box: Box, { shown, photo, scale }: Window): boolean {
+  const margin = cutMargin / scale;
+  const right = shown.x + shown.width;
+  const bottom = shown.y + shown.height;
   return (
-    (shown.x > 0 && box.x < shown.x + marginX) ||
-    (shown.y > 0 && box.y < shown.y + marginY) ||
-    (shown.x + shown.width < photo.width - 1 && box.x + box.width > shown.x + shown.width - marginX) ||
-    (shown.y + shown.height < photo.height - 1 && box.y + box.height > shown.y + shown.height - marginY)
+    (shown.x > 0 && box.x < shown.x + margin) ||
+    (shown.y > 0 && box.y < shown.y + margin) ||
+    (right < photo.width - margin && box.x + box.width > right - margin) ||
+    (bottom < photo.height - margin && box.y + box.height > bottom - margin)
   );
 }
 
