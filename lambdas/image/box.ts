@@ -1,2 +1,26 @@
 /** Axis-aligned, in pixels; x and y are the top-left corner. */
 export type Box = { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+
+/** Shared area over covered area, 0..1; 0 when both boxes are empty. */
+export function intersectionOverUnion(a: Box, b: Box): number {
+  const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
+  const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
+  const intersection = Math.max(0, width) * Math.max(0, height);
+  const union = a.width * a.height + b.width * b.height - intersection;
+  return union > 0 ? intersection / union : 0;
+}
+
+/**
+ * Keeps the best candidate of every heap of boxes that overlap by more than `iou`; best first, equal scores in the order given.
+ * Quadratic in the number kept.
+ */
+export function nonMaximumSuppression<Candidate extends { readonly box: Box; readonly score: number }>(
+  candidates: readonly Candidate[],
+  iou: number,
+): readonly Candidate[] {
+  const kept: Candidate[] = [];
+  for (const candidate of candidates.toSorted((a, b) => b.score - a.score)) {
+    if (kept.every(({ box }) => intersectionOverUnion(box, candidate.box) <= iou)) kept.push(candidate);
+  }
+  return kept;
+}

@@ -1,0 +1,252 @@
+import type { Box } from './box.ts';
+import { distanceToOutside, featherRegion } from './feather.ts';
+import { applySimilarity, invertSimilarity, type Similarity, similarityScale } from './geometry.ts';
+import { type Block, grainBlockSide, measureGrain, missingGrain, synthesiseGrain } from './grain.ts';
+import { harmoniseColours } from './harmonise.ts';
+import { createRaster, type Plane, type Raster } from './raster.ts';
+import { blockSize, createKernel, fieldCoordinate, floatField, sampleLine } from './resample.ts';
+
+export type PasteOptions = {
+  /** Pixels of the crop over which the restored part fades in, inside the region. Default 4. */
+  readonly featherPixels?: number;
+  /** Gives the restored part the fine texture of the visible skin; null leaves it as smooth as the crop is. Default null. */
+  readonly grain?: { readonly seed: number } | null;
+  /** Removes the difference in colour that the restored part shows against the pixels around it. Default true. */
+  readonly harmonise?: boolean;
+};
+
+/** Where pixels may have changed: a box of the photo and, of the same size, 1 for each pixel of the region, else 0. */
+export type PastedRegion = { readonly box: Box; readonly plane: Plane };
+
+/**
+ * Puts the restored part of an aligned crop back into its photo: bicubic, under an edge that fades inside the region. `unmasked` and
+ * `region` (above 0 = restored) have the crop's framing, `photoToCrop` is the similarity that made the crop. No pixel outside the
+ * returned region differs from the photo; alpha is kept. About 35 ns a pixel of the region's box, grain included, and 5 ms.
+ * @throws RangeError when crop and region differ in size, or the similarity's scale is zero.
+ */
+export function pasteRegion(
+  photo: Raster,
+  { unmasked, region }: { readonly unmasked: Raster; readonly region: Plane },
+  photoToCrop: Similarity,
+  { featherPixels = 4, grain = null, harmonise = true }: PasteOptions = {},
+): { readonly raster: Raster; readonly region: PastedRegion } {
+  if (unmasked.width !== region.width || unmasked.height !== region.height) {
+    throw new RangeError(
+      `Expected a region of ${unmasked.width}x${unmasked.height} pixels but received ${region.width}x${region.height}.`,
+    );
+  }
+  const raster = createRaster(photo.width, photo.height, photo.channels, photo.data.slice());
+  const box = boxInPhoto(region, photoToCrop, photo);
+  if (!box) return { raster, region: { box: { x: 0, y: 0, width: 0, height: 0 }, plane: emptyPlane } };
+  const colours = harmonise ? harmoniseColours(unmasked, region) : floatsOf(unmasked);
+  const opacity = blend(raster, colours, featherRegion(region, featherPixels), photoToCrop, box);
+  if (grain) addGrain(raster, photo, { opacity, box }, region, photoToCrop, grain.seed);
+  return { raster, region: tightened(opacity, box) };
+}
+
+const emptyPlane: Plane = { width: 0, height: 0, data: new Float32Array(0) };
+
+type Colours = { readonly width: number; readonly height: number; readonly data: Float32Array };
+
+function floatsOf({ width, height, channels, data }: Raster): Colours {
+  if (channels === 3) return { width, height, data: Float32Array.from(data) };
+  return { width, height, data: Float32Array.from(data).filter((_, i) => i % 4 < 3) };
+}
+
+/** Whole pixels of the photo that the region can touch; undefined when there are none. */
+function boxInPhoto(region: Plane, photoToCrop: Similarity, photo: Raster): Box | undefined {
+  const { width, height, data } = region;
+  let [left, top, right, bottom] = [width, height, -1, -1];
+  for (let y = 0, at = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, at++) {
+      if (data[at]! <= 0) continue;
+      if (x < left) left = x;
+      if (x > right) right = x;
+      if (y < top) top = y;
+      bottom = y;
+    }
+  }
+  if (right < 0) return undefined;
+  // A kernel reaches two cells further.
+  const reach = 2 * blockSize(similarityScale(photoToCrop));
+  const inverse = invertSimilarity(photoToCrop);
+  const corners = [left - reach, right + reach].flatMap((x) =>
+    [top - reach, bottom + reach].map((y) => applySimilarity(inverse, { x, y })),
+  );
+  const [xs, ys] = [corners.map(({ x }) => x), corners.map(({ y }) => y)];
+  const x = Math.max(0, Math.floor(Math.min(...xs)));
+  const y = Math.max(0, Math.floor(Math.min(...ys)));
+  const boxWidth = Math.min(photo.width - 1, Math.ceil(Math.max(...xs))) - x + 1;
+  const boxHeight = Math.min(photo.height - 1, Math.ceil(Math.max(...ys))) - y + 1;
+  return boxWidth > 0 && boxHeight > 0 ? { x, y, width: boxWidth, height: boxHeight } : undefined;
+}
+
+/** Less would not change a byte. */
+const leastOpacity = 1 / 512;
+
+/** Blends into `raster` and returns the opacity of each pixel of the box. */
+function blend(raster: Raster, colours: Colours, feather: Plane, photoToCrop: Similarity, box: Box): Float32Array {
+  const magnification = similarityScale(photoToCrop);
+  const step = blockSize(magnification);
+  const kernel = createKernel(magnification / step);
+  const [colourField, opacityField] = [floatField(colours, 3, step), floatField(feather, 1, step)];
+  const opacity = new Float32Array(box.width * box.height);
+  const line = new Float32Array(box.width * 3);
+  const [du, dv] = [photoToCrop.a / step, photoToCrop.b / step];
+  const { channels, data } = raster;
+  for (let row = 0; row < box.height; row++) {
+    const start = applySimilarity(photoToCrop, { x: box.x, y: box.y + row });
+    const u = fieldCoordinate(start.x, step, 0);
+    const v = fieldCoordinate(start.y, step, 0);
+    const begin = row * box.width;
+    sampleLine(opacityField, kernel, { u, v, du, dv, count: box.width }, opacity, begin);
+    let [first, last] = [box.width, -1];
+    for (let i = 0; i < box.width; i++) {
+      const cropX = start.x + i * photoToCrop.a;
+      const cropY = start.y + i * photoToCrop.b;
+      const within = cropX >= -0.5 && cropY >= -0.5 && cropX < feather.width - 0.5 && cropY < feather.height - 0.5;
+      const value = opacity[begin + i]!;
+      if (!within || value < leastOpacity) opacity[begin + i] = 0;
+      else {
+        if (value > 1) opacity[begin + i] = 1;
+        if (i < first) first = i;
+        last = i;
+      }
+    }
+    if (last < 0) continue;
+    const count = last - first + 1;
+    sampleLine(colourField, kernel, { u: u + first * du, v: v + first * dv, du, dv, count }, line, 0);
+    let to = ((box.y + row) * raster.width + box.x + first) * channels;
+    for (let i = 0, from = 0; i < count; i++, from += 3, to += channels) {
+      const alpha = opacity[begin + first + i]!;
+      if (alpha === 0) continue;
+      for (let c = 0; c < 3; c++) {
+        const below = data[to + c]!;
+        const value = below + alpha * (line[from + c]! - below) + 0.5;
+        data[to + c] = value > 255 ? 255 : value > 0 ? value : 0;
+      }
+    }
+  }
+  return opacity;
+}
+
+/** The smallest box that holds all of the region. */
+function tightened(opacity: Float32Array, box: Box): PastedRegion {
+  let [left, top, right, bottom] = [box.width, box.height, -1, -1];
+  for (let y = 0, at = 0; y < box.height; y++) {
+    for (let x = 0; x < box.width; x++, at++) {
+      if (opacity[at] === 0) continue;
+      if (x < left) left = x;
+      if (x > right) right = x;
+      if (y < top) top = y;
+      bottom = y;
+    }
+  }
+  if (right < 0) return { box: { x: 0, y: 0, width: 0, height: 0 }, plane: emptyPlane };
+  const [width, height] = [right - left + 1, bottom - top + 1];
+  const data = new Float32Array(width * height);
+  for (let y = 0, to = 0; y < height; y++) {
+    for (let at = (top + y) * box.width + left, x = 0; x < width; x++, at++, to++) data[to] = opacity[at]! > 0 ? 1 : 0;
+  }
+  return { box: { x: box.x + left, y: box.y + top, width, height }, plane: { width, height, data } };
+}
+
+/** Where the aligned face lies in the crop, as shares of its side: brows, eyes, cheeks, not hair, ears or background. */
+const faceEllipse = { x: 0.5, y: 0.49, radiusX: 0.24, radiusY: 0.33 };
+
+const mostOctaves = 6;
+/** Enough blocks for a steady figure. */
+const mostBlocks = 64;
+
+function addGrain(
+  raster: Raster,
+  photo: Raster,
+  { opacity, box }: { readonly opacity: Float32Array; readonly box: Box },
+  region: Plane,
+  photoToCrop: Similarity,
+  seed: number,
+): void {
+  // Up to cells of one to two pixels of the crop: from there on the crop itself holds the texture.
+  const octaves = Math.min(mostOctaves, 1 + Math.max(0, Math.ceil(-Math.log2(similarityScale(photoToCrop)))));
+  const { skin, restored } = grainBlocks(photo, region, photoToCrop, grainBlockSide(octaves));
+  const wanted = measureGrain(photo, skin, octaves);
+  const present = measureGrain(raster, restored, octaves);
+  if (!wanted || !present) return;
+  const longest = Math.max(box.width, box.height);
+  const side = longest <= 384 ? 128 : longest <= 1024 ? 256 : 512;
+  const tile = synthesiseGrain(missingGrain(wanted, present), side, seed);
+  const { channels, data } = raster;
+  for (let row = 0; row < box.height; row++) {
+    const tileRow = (row % side) * side;
+    let to = ((box.y + row) * raster.width + box.x) * channels;
+    for (let i = 0; i < box.width; i++, to += channels) {
+      const alpha = opacity[row * box.width + i]!;
+      if (alpha === 0) continue;
+      // The photo's own grain is left with weight 1 - alpha; variances have to add up to 1.
+      const weight = alpha === 1 ? 1 : Math.sqrt(alpha * (2 - alpha));
+      const at = (tileRow + (i % side)) * 3;
+      for (let c = 0; c < 3; c++) {
+        const value = data[to + c]! + weight * tile.data[at + c]! + 0.5;
+        data[to + c] = value > 255 ? 255 : value > 0 ? value : 0;
+      }
+    }
+  }
+}
+
+/** Blocks of the photo that show visible skin, and blocks wholly inside the restored part. */
+function grainBlocks(
+  photo: Raster,
+  region: Plane,
+  photoToCrop: Similarity,
+  side: number,
+): { readonly skin: readonly Block[]; readonly restored: readonly Block[] } {
+  const { width, height } = region;
+  const outside = { width, height, data: region.data.map((value) => (value > 0 ? 0 : 1)) };
+  const [depth, clearance] = [distanceToOutside(region), distanceToOutside(outside)];
+  const inverse = invertSimilarity(photoToCrop);
+  const corners = [0, width - 1].flatMap((x) => [0, height - 1].map((y) => applySimilarity(inverse, { x, y })));
+  const [xs, ys] = [corners.map(({ x }) => x), corners.map(({ y }) => y)];
+  const left = Math.max(0, Math.ceil(Math.min(...xs)));
+  const top = Math.max(0, Math.ceil(Math.min(...ys)));
+  const right = Math.min(photo.width, Math.floor(Math.max(...xs)) + 1) - side;
+  const bottom = Math.min(photo.height, Math.floor(Math.max(...ys)) + 1) - side;
+  const skin: Block[] = [];
+  const restored: Block[] = [];
+  for (let y = top; y <= bottom; y += side) {
+    for (let x = left; x <= right; x += side) {
+      let [onSkin, within] = [true, true];
+      for (const [i, j] of probes) {
+        const point = applySimilarity(photoToCrop, { x: x + i * (side - 1), y: y + j * (side - 1) });
+        const [column, row] = [Math.round(point.x), Math.round(point.y)];
+        const known = column >= 0 && row >= 0 && column < width && row < height;
+        const at = row * width + column;
+        onSkin &&= known && clearance[at]! > blockClearance && onFace(point.x / width, point.y / height);
+        within &&= known && depth[at]! > blockClearance;
+      }
+      if (onSkin) skin.push({ x, y, side });
+      if (within) restored.push({ x, y, side });
+    }
+  }
+  return { skin: evenly(skin, mostBlocks), restored: evenly(restored, mostBlocks) };
+}
+
+/** Corners and middle of a block. */
+const probes = [
+  [0, 0],
+  [1, 0],
+  [0, 1],
+  [1, 1],
+  [0.5, 0.5],
+] as const;
+
+/** Pixels of the crop that a block keeps from the region's border. */
+const blockClearance = 3;
+
+function onFace(x: number, y: number): boolean {
+  return ((x - faceEllipse.x) / faceEllipse.radiusX) ** 2 + ((y - faceEllipse.y) / faceEllipse.radiusY) ** 2 <= 1;
+}
+
+function evenly<Item>(items: readonly Item[], most: number): readonly Item[] {
+  const stride = Math.max(1, items.length / most);
+  return items.filter((_, i) => Math.floor(i / stride) !== Math.floor((i - 1) / stride));
+}
