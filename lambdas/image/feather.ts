@@ -29,21 +29,22 @@ export function distanceToOutside({ width, height, data }: Plane): Float32Array 
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) if (data[y * width + x]! > 0) steps[(y + 1) * stride + x + 1] = far;
   }
-  const relax = (at: number, back: number) => {
-    const least = Math.min(
-      steps[at + back]! + straight,
-      steps[at + back * stride]! + straight,
-      steps[at + back * (stride + 1)]! + diagonal,
-      steps[at + back * (stride - 1)]! + diagonal,
-    );
-    if (least < steps[at]!) steps[at] = least;
-  };
-  const [first, last] = [stride + 1, height * stride + width];
-  for (let at = first; at <= last; at++) if (steps[at]! > 0) relax(at, -1);
-  for (let at = last; at >= first; at--) if (steps[at]! > 0) relax(at, 1);
+  const first = stride + 1;
+  const last = height * stride + width;
+  for (let at = first; at <= last; at++) if (steps[at]! > 0) relax(steps, at, -1, stride);
+  for (let at = last; at >= first; at--) if (steps[at]! > 0) relax(steps, at, 1, stride);
   const distances = new Float32Array(width * height);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) distances[y * width + x] = steps[(y + 1) * stride + x + 1]! / straight;
   }
   return distances;
+}
+
+/** Shortens the way out of a pixel by its four neighbours that were settled before it: those before (`side` -1) or after it (1). */
+function relax(steps: Int32Array, at: number, side: -1 | 1, stride: number): void {
+  const far = at + side * stride;
+  const beside = Math.min(steps[at + side]!, steps[far]!) + straight;
+  const askew = Math.min(steps[far - 1]!, steps[far + 1]!) + diagonal;
+  const least = beside < askew ? beside : askew;
+  if (least < steps[at]!) steps[at] = least;
 }

@@ -144,7 +144,8 @@ function componentTile(variances: readonly number[], side: number, random: () =>
 
 /** Adds white noise of standard deviation `gain` less the mean of its four neighbours. */
 function addDetail(tile: Float32Array, size: number, gain: number, random: () => number): void {
-  const noise = Float32Array.from({ length: size * size }, () => normal(random()) * gain);
+  const noise = new Float32Array(size * size);
+  for (let i = 0; i < noise.length; i++) noise[i] = normal(random()) * gain;
   for (let y = 0; y < size; y++) {
     const [row, above, below] = [y * size, ((y + size - 1) % size) * size, ((y + 1) % size) * size];
     for (let x = 0; x < size; x++) {

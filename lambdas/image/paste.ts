@@ -4,7 +4,7 @@ import { applySimilarity, invertSimilarity, type Similarity, similarityScale } f
 import { type Block, grainBlockSide, measureGrain, missingGrain, synthesiseGrain } from './grain.ts';
 import { harmoniseColours } from './harmonise.ts';
 import { createRaster, type Plane, type Raster } from './raster.ts';
-import { blockSize, createKernel, fieldCoordinate, floatField, sampleLine } from './resample.ts';
+import { blockSize, createKernel, fieldCoordinate, floatField, sampleColours, sampleValues } from './resample.ts';
 
 export type PasteOptions = {
   /** Pixels of the crop over which the restored part fades in, inside the region. Default 4. */
@@ -49,8 +49,8 @@ const emptyPlane: Plane = { width: 0, height: 0, data: new Float32Array(0) };
 type Colours = { readonly width: number; readonly height: number; readonly data: Float32Array };
 
 function floatsOf({ width, height, channels, data }: Raster): Colours {
-  if (channels === 3) return { width, height, data: Float32Array.from(data) };
-  return { width, height, data: Float32Array.from(data).filter((_, i) => i % 4 < 3) };
+  if (channels === 3) return { width, height, data: new Float32Array(data) };
+  return { width, height, data: new Float32Array(data.filter((_, i) => i % 4 < 3)) };
 }
 
 /** Whole pixels of the photo that the region can touch; undefined when there are none. */
@@ -99,8 +99,9 @@ function blend(raster: Raster, colours: Colours, feather: Plane, photoToCrop: Si
     const u = fieldCoordinate(start.x, step, 0);
     const v = fieldCoordinate(start.y, step, 0);
     const begin = row * box.width;
-    sampleLine(opacityField, kernel, { u, v, du, dv, count: box.width }, opacity, begin);
-    let [first, last] = [box.width, -1];
+    sampleValues(opacityField, { u, v, du, dv, count: box.width }, opacity, begin);
+    let first = box.width;
+    let last = -1;
     for (let i = 0; i < box.width; i++) {
       const cropX = start.x + i * photoToCrop.a;
       const cropY = start.y + i * photoToCrop.b;
@@ -108,14 +109,13 @@ function blend(raster: Raster, colours: Colours, feather: Plane, photoToCrop: Si
       const value = opacity[begin + i]!;
       if (!within || value < leastOpacity) opacity[begin + i] = 0;
       else {
-        if (value > 1) opacity[begin + i] = 1;
         if (i < first) first = i;
         last = i;
       }
     }
     if (last < 0) continue;
     const count = last - first + 1;
-    sampleLine(colourField, kernel, { u: u + first * du, v: v + first * dv, du, dv, count }, line, 0);
+    sampleColours(colourField, kernel, { u: u + first * du, v: v + first * dv, du, dv, count }, line);
     let to = ((box.y + row) * raster.width + box.x + first) * channels;
     for (let i = 0, from = 0; i < count; i++, from += 3, to += channels) {
       const alpha = opacity[begin + first + i]!;

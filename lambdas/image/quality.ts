@@ -41,8 +41,9 @@ export function ssim(a: Raster, b: Raster): number {
   const { width, height } = a;
   const margin = Math.min(width, height) >= 2 * radius + 1 ? radius : 0;
   let sum = 0;
-  eachSimilarity(a, b, { left: 0, top: 0, right: width, bottom: height }, (x, y, similarity) => {
-    if (x >= margin && y >= margin && x < width - margin && y < height - margin) sum += similarity;
+  const bounds = { left: margin, top: margin, right: width - margin, bottom: height - margin };
+  eachRow(a, b, bounds, (_, similarities) => {
+    for (let i = 0; i < similarities.length; i++) sum += similarities[i]!;
   });
   return sum / (3 * (width - 2 * margin) * (height - 2 * margin));
 }
@@ -55,10 +56,12 @@ export function regionSsim(a: Raster, b: Raster, region: Plane): number {
   const bounds = boundsOf(region);
   let sum = 0;
   let count = 0;
-  eachSimilarity(a, b, bounds, (x, y, similarity) => {
-    if (region.data[y * width + x]! <= 0) return;
-    sum += similarity;
-    count++;
+  eachRow(a, b, bounds, (y, similarities) => {
+    for (let i = 0, at = y * width + bounds.left; i < similarities.length; i++, at++) {
+      if (region.data[at]! <= 0) continue;
+      sum += similarities[i]!;
+      count++;
+    }
   });
   return sum / count;
 }
@@ -122,14 +125,14 @@ function gaussianWindow(): Float64Array {
 }
 
 /**
- * Calls `visit` with the similarity at every pixel of the bounds, channel by channel. With s = a + b and d = a - b the window's four means
+ * Calls `visit` with the similarities of every row of the bounds, channel by channel. With s = a + b and d = a - b the window's four means
  * of s, d, s^2, d^2 give all five of Wang's moments, one filter less; rows filtered along x wait in a ring for the filter along y.
  */
-function eachSimilarity(
+function eachRow(
   a: Raster,
   b: Raster,
   { left, top, right, bottom }: Bounds,
-  visit: (x: number, y: number, similarity: number) => void,
+  visit: (y: number, similarities: Float64Array) => void,
 ): void {
   const { width, height } = a;
   const columns = right - left;
@@ -141,6 +144,7 @@ function eachSimilarity(
   const differences = new Float64Array(padded);
   const ring = Array.from({ length: size }, () => new Float64Array(4 * columns));
   const moments = new Float64Array(4 * columns);
+  const similarities = new Float64Array(columns);
   for (let channel = 0; channel < 3; channel++) {
     const filterRow = (row: number) => {
       const y = mirrored(row, height) * width;
@@ -155,22 +159,28 @@ function eachSimilarity(
     for (let row = top - radius; row < top + radius; row++) filterRow(row);
     for (let y = top; y < bottom; y++) {
       filterRow(y + radius);
-      moments.fill(0);
-      for (let k = -radius; k <= radius; k++) {
-        const line = ring[(y + k + size) % size]!;
-        const weight = window[k + radius]!;
-        for (let i = 0; i < moments.length; i++) moments[i] = moments[i]! + weight * line[i]!;
+      const middle = ring[y % size]!;
+      for (let i = 0; i < moments.length; i++) moments[i] = window[radius]! * middle[i]!;
+      for (let k = 1; k <= radius; k++) {
+        const above = ring[(y - k + size) % size]!;
+        const below = ring[(y + k) % size]!;
+        const weight = window[radius + k]!;
+        for (let i = 0; i < moments.length; i++) moments[i] = moments[i]! + weight * (above[i]! + below[i]!);
       }
       for (let i = 0, m = 0; i < columns; i++, m += 4) {
-        visit(left + i, y, similarityOf(moments[m]!, moments[m + 1]!, moments[m + 2]!, moments[m + 3]!));
+        similarities[i] = similarityOf(moments[m]!, moments[m + 1]!, moments[m + 2]!, moments[m + 3]!);
       }
+      visit(y, similarities);
     }
   }
 }
 
 function filterAlong(sums: Float64Array, differences: Float64Array, out: Float64Array, columns: number): void {
   for (let i = 0, to = 0; i < columns; i++, to += 4) {
-    let [sum, difference, sumSquare, differenceSquare] = [0, 0, 0, 0];
+    let sum = 0;
+    let difference = 0;
+    let sumSquare = 0;
+    let differenceSquare = 0;
     for (let k = 0; k < window.length; k++) {
       const weight = window[k]!;
       const s = sums[i + k]!;
@@ -188,7 +198,8 @@ function filterAlong(sums: Float64Array, differences: Float64Array, out: Float64
 }
 
 function similarityOf(sum: number, difference: number, sumSquare: number, differenceSquare: number): number {
-  const [s2, d2] = [sum * sum, difference * difference];
+  const s2 = sum * sum;
+  const d2 = difference * difference;
   const product = (s2 - d2) / 2; // 2 mu_a mu_b
   const squares = (s2 + d2) / 2; // mu_a^2 + mu_b^2
   const covariance = (sumSquare - differenceSquare) / 2 - product; // 2 sigma_ab

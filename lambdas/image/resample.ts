@@ -121,35 +121,22 @@ export function fieldCoordinate(source: number, step: number, origin: number): n
   return (source - (step - 1) / 2) / step - origin;
 }
 
-/**
- * Samples `count` points, the first at (u, v) of the field and each (du, dv) further, into `out` from index `at`, channels interleaved.
- * About 25 ns a point for RGB.
- */
-export function sampleLine(
-  field: Field,
-  kernel: Kernel,
-  line: { readonly u: number; readonly v: number; readonly du: number; readonly dv: number; readonly count: number },
-  out: Float32Array,
-  at: number,
-): void {
-  if (field.channels === 3) sampleColours(field, kernel, line.u, line.v, line.du, line.dv, line.count, out, at);
-  else sampleValues(field, kernel, line.u, line.v, line.du, line.dv, line.count, out, at);
-}
+/** `count` points of a field, the first at (u, v) and each (du, dv) further. */
+export type Line = {
+  readonly u: number;
+  readonly v: number;
+  readonly du: number;
+  readonly dv: number;
+  readonly count: number;
+};
 
-function sampleColours(
-  { width, height, data }: Field,
-  kernel: Kernel,
-  u: number,
-  v: number,
-  du: number,
-  dv: number,
-  count: number,
-  out: Float32Array,
-  at: number,
-): void {
+/** RGB at every point of the line, interleaved, into `out` from its start. About 25 ns a point. */
+export function sampleColours(field: Field, kernel: Kernel, line: Line, out: Float32Array): void {
+  const { width, height, data } = field;
+  const { u, v, du, dv, count } = line;
   const lastColumn = width - 1;
   const lastRow = height - 1;
-  for (let i = 0, to = at; i < count; i++, to += 3) {
+  for (let i = 0, to = 0; i < count; i++, to += 3) {
     const pu = u + i * du;
     const pv = v + i * dv;
     const column = Math.floor(pu);
@@ -185,17 +172,10 @@ function sampleColours(
   }
 }
 
-function sampleValues(
-  { width, height, data }: Field,
-  kernel: Kernel,
-  u: number,
-  v: number,
-  du: number,
-  dv: number,
-  count: number,
-  out: Float32Array,
-  at: number,
-): void {
+/** Value at every point of the line into `out` from index `at`, linear between cells: stays within what the cells hold. About 8 ns a point. */
+export function sampleValues(field: Field, line: Line, out: Float32Array, at: number): void {
+  const { width, height, data } = field;
+  const { u, v, du, dv, count } = line;
   const lastColumn = width - 1;
   const lastRow = height - 1;
   for (let i = 0; i < count; i++) {
@@ -203,23 +183,15 @@ function sampleValues(
     const pv = v + i * dv;
     const column = Math.floor(pu);
     const row = Math.floor(pv);
-    const ku = Math.round((pu - column) * phases) * taps;
-    const kv = Math.round((pv - row) * phases) * taps;
-    const x0 = clampTo(column - 1, lastColumn);
-    const x1 = clampTo(column, lastColumn);
-    const x2 = clampTo(column + 1, lastColumn);
-    const x3 = clampTo(column + 2, lastColumn);
-    let value = 0;
-    for (let tap = 0; tap < taps; tap++) {
-      const line = clampTo(row - 1 + tap, lastRow) * width;
-      value +=
-        kernel[kv + tap]! *
-        (kernel[ku]! * data[line + x0]! +
-          kernel[ku + 1]! * data[line + x1]! +
-          kernel[ku + 2]! * data[line + x2]! +
-          kernel[ku + 3]! * data[line + x3]!);
-    }
-    out[at + i] = value;
+    const right = pu - column;
+    const down = pv - row;
+    const x0 = clampTo(column, lastColumn);
+    const x1 = clampTo(column + 1, lastColumn);
+    const y0 = clampTo(row, lastRow) * width;
+    const y1 = clampTo(row + 1, lastRow) * width;
+    const above = data[y0 + x0]! * (1 - right) + data[y0 + x1]! * right;
+    const below = data[y1 + x0]! * (1 - right) + data[y1 + x1]! * right;
+    out[at + i] = above * (1 - down) + below * down;
   }
 }
 
