@@ -1,19 +1,17 @@
-import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { ObjectSummary, PutCondition, Store } from '#pipeline/ports.ts';
 import { errorCode, etagOf, readObject, summariseObject } from './file-object.ts';
 import { mayBeShortened, ownPrefix, pathOfKey, shortenPart } from './key-path.ts';
+import { isFile, replaceFile } from './replace-file.ts';
 import { walkFolder } from './walk-folder.ts';
 
 /**
  * A store in a folder: the object `a/b.png` is the file `a/b.png` (see key-path.ts for the exceptions).
  *
  * - etag: sha256 of the content, computed when asked for, so head and list read the file; there are no versions.
- * - put: into a hidden file beside the target, flushed, then renamed over it: nobody sees a part, and a power cut leaves old or new.
- *   A process killed half-way leaves a hidden `.~...` file, which listings ignore.
- * - ifAbsent is atomic across processes (a hard link cannot replace a file), ifMatch within this process: another process that writes
- *   between comparing and renaming, well under a millisecond, is overwritten. The manifest's pointer, its only user, can be rebuilt.
+ * - put: the whole object or nothing, flushed to the disk. Conditions are atomic, across processes too: ifAbsent by hard links, ifMatch by
+ *   a claim among those who write under a condition. A process killed half-way leaves a hidden `.~...` file, which listings ignore.
  * - A folder cannot hold the objects `a` and `a/b`: the second is refused with an error. Where the file system takes `A` and `a` for one
  *   name (macOS, Windows), so does this store.
  *
@@ -38,10 +36,10 @@ export function createFolderStore(folder: string): Store {
       const file = fileOf(key);
       const etag = etagOf(bytes);
       return inTurn(file, async () => {
+        // Most conflicts show before anything is written; the others when the write asks again.
         if (options?.condition && !(await holds(options.condition, file))) return 'conflict';
-        const ifAbsent = options?.condition !== undefined && 'ifAbsent' in options.condition;
         try {
-          return (await writeObject({ root, key, file, bytes, ifAbsent })) ? { etag } : 'conflict';
+          return (await writeObject({ root, key, file }, bytes, options?.condition)) ? { etag } : 'conflict';
         } catch (cause) {
           throw new Error(await putFault(key, file, cause), { cause });
         }
@@ -97,61 +95,22 @@ async function holds(condition: PutCondition, file: string): Promise<boolean> {
   return (await summariseObject(file))?.etag === condition.ifMatch;
 }
 
-type Write = {
-  readonly root: string;
-  readonly key: string;
-  readonly file: string;
-  readonly bytes: Uint8Array;
-  readonly ifAbsent: boolean;
-};
-
 /** A delete in another turn may remove a folder that just became empty, between making it and writing into it. */
 const maxWriteAttempts = 10;
 
-/** False when `ifAbsent` and the file is there by now. */
-async function writeObject(write: Write): Promise<boolean> {
+type Place = { readonly root: string; readonly key: string; readonly file: string };
+
+async function writeObject({ root, key, file }: Place, bytes: Uint8Array, condition?: PutCondition): Promise<boolean> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await mkdir(dirname(write.file), { recursive: true });
-      await rememberLongNames(write.root, write.key);
-      return await writeWhole(write.file, write.bytes, write.ifAbsent);
+      await mkdir(dirname(file), { recursive: true });
+      await rememberLongNames(root, key);
+      if (condition === undefined) return await replaceFile(file, bytes);
+      return await replaceFile(file, bytes, 'ifAbsent' in condition ? 'absent' : () => holds(condition, file));
     } catch (cause) {
       if (errorCode(cause) !== 'ENOENT' || attempt === maxWriteAttempts) throw cause;
     }
   }
-}
-
-async function writeWhole(file: string, bytes: Uint8Array, ifAbsent: boolean): Promise<boolean> {
-  const unfinished = join(dirname(file), `${ownPrefix}${randomUUID()}`);
-  try {
-    await writeFile(unfinished, bytes, { flag: 'wx', flush: true });
-    if (ifAbsent) return await linkIfAbsent(unfinished, file);
-    await rename(unfinished, file);
-    return true;
-  } finally {
-    await rm(unfinished, { force: true });
-  }
-}
-
-async function linkIfAbsent(unfinished: string, file: string): Promise<boolean> {
-  try {
-    await link(unfinished, file);
-    return true;
-  } catch (cause) {
-    if (errorCode(cause) === 'EEXIST' && (await isFile(file))) return false;
-    if (!withoutHardLinks.has(errorCode(cause))) throw cause;
-    await rename(unfinished, file); // exFAT and some network disks: atomic within this process, which has the turn and has looked
-    return true;
-  }
-}
-
-const withoutHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
-
-async function isFile(file: string): Promise<boolean> {
-  return stat(file).then(
-    (found) => found.isFile(),
-    () => false,
-  );
 }
 
 async function putFault(key: string, file: string, cause: unknown): Promise<string> {
@@ -191,7 +150,7 @@ async function rememberLongNames(root: string, key: string): Promise<void> {
   for (const part of key.split('/')) {
     const name = shortenPart(part);
     if (name !== part && (await longName({ name, folder })) !== part) {
-      await writeWhole(longNameFile(folder, name), Buffer.from(part), false);
+      await replaceFile(longNameFile(folder, name), Buffer.from(part));
     }
     folder = join(folder, name);
   }

@@ -54,7 +54,7 @@ export async function findPhotoInputs(paths: readonly string[], options: PhotoIn
 
 /**
  * Reads inputs where they are, as a store: get, head and list as in a folder store (etag: sha256 of the content; head and list read the
- * file, 64 KiB at a time), put and delete refused. A file that has gone since is not there; one that cannot be read throws.
+ * file, 1 MiB at a time), put and delete refused. A file that has gone since is not there; one that cannot be read throws.
  */
 export function createInputStore(inputs: readonly PhotoInput[]): Store {
   const sorted = [...inputs].sort((a, b) => compareKeys(a.key, b.key));

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createFolderStore } from '#local/folder-store.ts';
 import { collect } from '../contracts/collect.ts';
 import { storeContract } from '../contracts/store-contract.ts';
@@ -104,4 +106,44 @@ test('puts and deletes of one folder do not get in each other’s way', async ()
   const rounds = Array.from({ length: 50 }, (_, i) => `deep/er/${i % 5}`);
   await Promise.all(rounds.flatMap((key) => [store.put(key, Buffer.from('x')), store.delete(key)]));
   expect(await readdir(folder)).toEqual([]);
+});
+
+describe('of several processes', () => {
+  /** Four at a time; `script` has `store`, `writer` (0 to 3) and prints JSON. */
+  async function processes(script: string): Promise<readonly unknown[]> {
+    const run = async (writer: number): Promise<unknown> => {
+      const source = `
+        import { createFolderStore } from '#local/folder-store.ts';
+        const store = createFolderStore(${JSON.stringify(folder)});
+        const writer = ${writer};
+        ${script}`;
+      const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', source]);
+      return JSON.parse(stdout);
+    };
+    return Promise.all([0, 1, 2, 3].map(run));
+  }
+
+  test('exactly one writes an absent object', async () => {
+    const won = await processes(`
+      const won = [];
+      for (let key = 0; key < 50; key++) {
+        const put = await store.put('key ' + key, Buffer.from('writer ' + writer), { condition: { ifAbsent: true } });
+        if (put !== 'conflict') won.push(key);
+      }
+      console.log(JSON.stringify(won));`);
+    expect(won.flat().sort()).toEqual(Array.from({ length: 50 }, (_, key) => key).sort());
+  });
+
+  test('none undoes what another has written under ifMatch', async () => {
+    await createFolderStore(folder).put('sum', Buffer.from('0'));
+    await processes(`
+      for (let added = 0; added < 10; ) {
+        const { bytes, etag } = await store.get('sum');
+        const put = await store.put('sum', Buffer.from(String(Number(bytes) + 1)), { condition: { ifMatch: etag } });
+        if (put !== 'conflict') added++;
+      }
+      console.log('0');`);
+    expect(await readFile(join(folder, 'sum'), 'utf8')).toBe('40');
+    expect(await readdir(folder)).toEqual(['sum']);
+  });
 });
