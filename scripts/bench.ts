@@ -1,0 +1,231 @@
+/**
+ * Measures the local pipeline over a fixed set, the example photos again and again:
+ *
+ *   npm run bench                      about a minute; prints a table, and JSON as the last line
+ *   npm run bench -- --photos 1000     memory over a long run
+ *
+ * Every part runs in a process of its own, pinned to one core where `taskset` exists. Ratios are taken within one process.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import Table from 'cli-table3';
+import { alignFace, cropSize } from '#image/geometry.ts';
+import { warpRaster } from '#image/warp.ts';
+import type { MetricsRecord } from '#pipeline/metrics-record.ts';
+import { createLocalRun } from './commands/local-run.ts';
+import { openTools } from './commands/open-tools.ts';
+import { fromProject } from './commands/paths.ts';
+
+const self = fileURLToPath(import.meta.url);
+
+const { values } = parseArgs({
+  options: {
+    photos: { type: 'string', default: '99' },
+    part: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (values.help) console.log('npm run bench -- [--photos N]   measures the local pipeline over N example photos');
+else if (values.part === 'set') console.log(JSON.stringify(await measureSet(Number(values.photos))));
+else if (values.part === 'one-face') console.log(JSON.stringify(await measureOneFace()));
+else await report(Number(values.photos));
+
+async function report(photos: number): Promise<void> {
+  const pinned = hasTaskset();
+  const figures = {
+    machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), node: process.version, pinned },
+    startUp: await measureStartUp(5),
+    oneFace: await inOwnProcess(pinned, '--part', 'one-face'),
+    set: await inOwnProcess(pinned, '--part', 'set', '--photos', String(photos)),
+  };
+  const table = new Table({ head: ['what', 'measured'], style: { head: [], border: [] } });
+  for (const [what, measured] of rowsOf(figures)) table.push([what, measured]);
+  console.log(table.toString());
+  console.log(JSON.stringify(figures));
+}
+
+type Distribution = { readonly n: number; readonly p50: number; readonly p95: number };
+type SetFigures = {
+  readonly photos: number;
+  readonly seconds: number;
+  readonly photosPerSecond: number;
+  readonly stages: Readonly<Record<string, Distribution>>;
+  readonly peakRssMb: number;
+  readonly rssAfterTenthMb: number;
+  readonly wallToBare: number;
+};
+type OneFaceFigures = { readonly totalMs: Distribution; readonly stages: Readonly<Record<string, Distribution>> };
+type Figures = {
+  readonly machine: { readonly cpu: string; readonly cores: number; readonly node: string; readonly pinned: boolean };
+  readonly startUp: Distribution;
+  readonly oneFace: OneFaceFigures;
+  readonly set: SetFigures;
+};
+
+function rowsOf({ machine, startUp, oneFace, set }: Figures): readonly (readonly [string, string])[] {
+  return [
+    [
+      'machine',
+      `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}${machine.pinned ? ', pinned to one core' : ''}`,
+    ],
+    ['process start to first result', `${startUp.p50.toFixed(0)} ms (p95 ${startUp.p95.toFixed(0)})`],
+    ['one face, 1 megapixel', `${oneFace.totalMs.p50.toFixed(0)} ms (p95 ${oneFace.totalMs.p95.toFixed(0)})`],
+    ...Object.entries(oneFace.stages).map(
+      ([stage, { p50, p95 }]) => [`  ${stage}`, `${p50.toFixed(1)} (p95 ${p95.toFixed(1)})`] as const,
+    ),
+    [`${set.photos} photos`, `${set.seconds.toFixed(1)} s, ${set.photosPerSecond.toFixed(1)} photos/s`],
+    ...Object.entries(set.stages).map(
+      ([stage, { p50, p95 }]) => [`  ${stage}`, `${p50.toFixed(1)} (p95 ${p95.toFixed(1)})`] as const,
+    ),
+    ['peak memory', `${set.peakRssMb.toFixed(0)} MB (${set.rssAfterTenthMb.toFixed(0)} after a tenth of the photos)`],
+    ['wall time / bare decode + networks + encode', set.wallToBare.toFixed(2)],
+  ];
+}
+
+/** From spawning Node to the first photo's record on standard output, networks opened on the way. */
+async function measureStartUp(runs: number): Promise<Distribution> {
+  const milliseconds: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    const out = await mkdtemp(join(tmpdir(), 'unmask-bench-'));
+    const start = performance.now();
+    const child = spawn(
+      process.execPath,
+      [fromProject('scripts/unmask.ts'), 'run', fromProject('examples/photos/frontal.jpg'), '--out', out, '--json'],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    const ended = new Promise((resolve) => child.on('close', resolve));
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    milliseconds.push(performance.now() - start);
+    await ended;
+    await rm(out, { recursive: true });
+  }
+  return distribution(milliseconds);
+}
+
+/** The whole pipeline, file to record, of one photo of one megapixel with one masked face. */
+async function measureOneFace(): Promise<OneFaceFigures> {
+  const file = await oneMegapixelPhoto();
+  const records = await runPhotos(Array.from({ length: 25 }, () => file));
+  const warm = records.slice(5);
+  return { totalMs: distribution(warm.map(({ timings }) => timings.totalMs ?? 0)), stages: stagesOf(warm) };
+}
+
+/** The frontal example, 512x512, enlarged to 1024x1024: its face is then about 330 pixels high. */
+async function oneMegapixelPhoto(): Promise<string> {
+  const { codec } = await openTools({ model: 'rescnn', denoise: 'region', concurrency: 1 });
+  const small = await codec.decode(await readFile(fromProject('examples/photos/frontal.jpg')));
+  if ('rejected' in small) throw new Error('Expected examples/photos/frontal.jpg to be a photo.');
+  const raster = warpRaster(small.raster, { a: 2, b: 0, tx: 0.5, ty: 0.5 }, 1024, 1024);
+  const file = join(await mkdtemp(join(tmpdir(), 'unmask-bench-')), 'one-face.jpg');
+  await writeFile(file, await codec.encode(raster, { ...small, raster, width: 1024, height: 1024 }));
+  return file;
+}
+
+async function measureSet(photos: number): Promise<SetFigures> {
+  const folder = fromProject('examples/photos');
+  const names = (await readdir(folder)).sort();
+  const files = Array.from({ length: photos }, (_, index) => join(folder, names[index % names.length] ?? ''));
+  const bareMs = await measureBare(files.slice(0, names.length));
+  let rssAfterTenthMb = 0;
+  const start = performance.now();
+  const records = await runPhotos(files, (done) => {
+    if (done === Math.ceil(photos / 10)) rssAfterTenthMb = process.memoryUsage.rss() / 1e6;
+  });
+  const seconds = (performance.now() - start) / 1000;
+  return {
+    photos,
+    seconds,
+    photosPerSecond: photos / seconds,
+    stages: stagesOf(records),
+    peakRssMb: process.resourceUsage().maxRSS / 1e3,
+    rssAfterTenthMb,
+    wallToBare: (seconds * 1000) / (bareMs * (photos / names.length)),
+  };
+}
+
+/** Milliseconds of decoding, localising, unmasking and encoding alone, once for each photo, nothing around them. */
+async function measureBare(files: readonly string[]): Promise<number> {
+  const { codec, detector, denoiser, unmasker } = await openTools({
+    model: 'rescnn',
+    denoise: 'region',
+    concurrency: 1,
+  });
+  let milliseconds = 0;
+  for (const pass of ['warm-up', 'measured']) {
+    for (const file of files) {
+      const bytes = await readFile(file);
+      const start = performance.now();
+      const decoded = await codec.decode(bytes);
+      if ('rejected' in decoded) throw new Error(`Expected ${file} to be a photo.`);
+      const faces = (await detector.localise(decoded.raster)).filter(({ masked }) => masked);
+      let aside = 0;
+      for (const face of faces) {
+        const warping = performance.now();
+        const crop = warpRaster(decoded.raster, alignFace(face), cropSize, cropSize);
+        aside += performance.now() - warping;
+        await unmasker.unmask(file.includes('noisy') ? await denoiser.denoise(crop) : crop);
+      }
+      if (faces.length > 0) await codec.encode(decoded.raster, decoded);
+      if (pass === 'measured') milliseconds += performance.now() - start - aside;
+    }
+  }
+  return milliseconds;
+}
+
+/** Runs files as photos, each under a name of its own, one at a time, with manifest but without report. */
+async function runPhotos(
+  files: readonly string[],
+  onDone: (done: number) => void = () => {},
+): Promise<readonly MetricsRecord[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'unmask-bench-'));
+  const records: MetricsRecord[] = [];
+  const inputs = files.map((file, index) => ({ key: `photos/${String(index).padStart(5, '0')}.jpg`, file }));
+  const local = createLocalRun({
+    out: join(folder, 'out'),
+    tools: await openTools({ model: 'rescnn', denoise: 'region', concurrency: 1 }),
+    interrupt: new AbortController().signal,
+    onSettled: ({ record }) => onDone(records.push(record)),
+  });
+  await local.process(inputs);
+  await rm(folder, { recursive: true });
+  return records;
+}
+
+function stagesOf(records: readonly MetricsRecord[]): Readonly<Record<string, Distribution>> {
+  const names = [...new Set(records.flatMap(({ timings }) => Object.keys(timings)))];
+  return Object.fromEntries(
+    names.map((name) => [name, distribution(records.flatMap(({ timings }) => timings[name] ?? []))]),
+  );
+}
+
+function distribution(values: readonly number[]): Distribution {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+  return { n: sorted.length, p50: at(0.5), p95: at(0.95) };
+}
+
+function hasTaskset(): boolean {
+  try {
+    execFileSync('taskset', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function inOwnProcess(pinned: boolean, ...args: readonly string[]) {
+  const [command, ...rest] = [...(pinned ? ['taskset', '-c', '0'] : []), process.execPath, self, ...args];
+  const text = execFileSync(command ?? process.execPath, rest, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    maxBuffer: 1e8,
+  });
+  return JSON.parse(text);
+}
