@@ -42,13 +42,14 @@ class MaskedFace:
     """A face with a mask drawn on it.
 
     image: uint8 [H, W, 3] RGB. region: bool [H, W], every pixel that differs because of the garment (not its shadow).
-    family: one of FAMILIES. wear: one of WEARS.
+    family: one of FAMILIES. wear: one of WEARS. solid: bool [H, W], the part of region that hides the face completely.
     """
 
     image: np.ndarray
     region: np.ndarray
     family: str
-    wear: str = "full"
+    wear: str
+    solid: np.ndarray
 
 
 DISTRACTORS = ("hand", "microphone", "scarf", "phone")
@@ -314,7 +315,7 @@ def _compose(face, outline, solid, fabric, box, light, family, wear, rng):
     x0, y0, x1, y1 = _window(every, 0.3 * unit + 4, face.shape)
     region = np.zeros((height, width), bool)
     if x1 - x0 < 2 or y1 - y0 < 2 or box[2] <= box[0] or box[3] <= box[1]:
-        return MaskedFace(face.copy(), region, family, wear)
+        return MaskedFace(face.copy(), region, family, wear, region.copy())
     corner = np.array([x0, y0], np.float32)
     inner = np.s_[box[1] - y0 : box[3] - y0, box[0] - x0 : box[2] - x0]
     whole = np.zeros((y1 - y0, x1 - x0), np.uint8)
@@ -329,12 +330,15 @@ def _compose(face, outline, solid, fabric, box, light, family, wear, rng):
 
     crop = face[y0:y1, x0:x1].astype(np.float32)
     crop *= _contact_shadow(np.maximum(alpha, 0.8 * strap_alpha), unit, light, rng)[..., None]
-    crop += (strap_colour - crop) * strap_alpha[..., None]
-    crop += (painted - crop) * alpha[..., None]
+    for colour, cover in ((strap_colour, strap_alpha[..., None]), (painted, alpha[..., None])):
+        crop *= 1 - cover  # not crop += (colour - crop) * cover: where cover is 1, nothing of the face may survive rounding
+        crop += colour * cover
     image = face.copy()
     image[y0:y1, x0:x1] = np.clip(crop + 0.5, 0, 255).astype(np.uint8)
     region[y0:y1, x0:x1] = (alpha > 0) | (strap_alpha > 0)
-    return MaskedFace(image, region, family, wear)
+    opaque = np.zeros((height, width), bool)
+    opaque[y0:y1, x0:x1] = (alpha == 1) | (strap_alpha == 1)
+    return MaskedFace(image, region, family, wear, opaque)
 
 
 def _window(points, margin, shape):
@@ -386,8 +390,9 @@ def _illumination(face, points, outline, rng):
                       points[0] * 0.75 + points[36] * 0.25, points[16] * 0.75 + points[45] * 0.25])
     half = max(1, int(outline.unit * 0.04))
     samples = []
+    straps = np.concatenate([np.full((1, 2), np.inf), *(line for line, _ in outline.straps)])
     for x, y in np.round(spots).astype(int):
-        if half <= x < width - half and half <= y < height - half:
+        if half <= x < width - half and half <= y < height - half and np.abs(straps - (x, y)).max(1).min() > half + 0.12 * outline.unit:
             if cv2.pointPolygonTest(outline.polygon, (float(x), float(y)), True) < -half * 2 - outline.unit * 0.12:
                 samples.append((x, y, *cv2.mean(face[y - half : y + half + 1, x - half : x + half + 1])[:3]))
     direction = np.array([rng.normal(0, 0.25), -abs(rng.normal(0.45, 0.25)), 1.0])
