@@ -8,7 +8,7 @@ import type { Clock, Codec, Detector, PhotoHeader, Queue, Store } from './ports.
 import type { Processing } from './processing.ts';
 import type { Reason } from './reason.ts';
 import type { Status } from './status.ts';
-import { createStopwatch } from './stopwatch.ts';
+import { createStopwatch, totalled } from './stopwatch.ts';
 
 export type CheckTools = {
   readonly photos: Store;
@@ -42,7 +42,17 @@ export async function checkPhoto(photo: PhotoReference, tools: CheckTools): Prom
 
   const { time, timings } = createStopwatch<'inspectMs' | 'decodeMs' | 'localiseMs'>(clock);
   const settle = async (status: Status, header?: PhotoHeader, reason?: Reason, faces: readonly Face[] = []) => {
-    const record = plainRecord({ jobId, photo, header, status, reason, faces, processing, clock, timings: timings() });
+    const record = plainRecord({
+      jobId,
+      photo,
+      header,
+      status,
+      reason,
+      faces,
+      processing,
+      clock,
+      timings: totalled(timings()),
+    });
     const { outcome, record: committed } = await commitRecord(record, photo, { photos, results }, { force });
     return { outcome: outcome === 'superseded' ? outcome : 'recorded', record: committed } as const;
   };
@@ -55,7 +65,7 @@ export async function checkPhoto(photo: PhotoReference, tools: CheckTools): Prom
   if (!stored)
     return settle('rejected', undefined, {
       code: 'unreadable',
-      message: 'The photo was gone before it could be read.',
+      message: 'The photo could not be read: it is gone, or may not be opened.',
     });
   const header = await time('inspectMs', () => codec.inspect(stored.bytes));
   if ('rejected' in header) return settle('rejected', undefined, header.rejected);

@@ -11,7 +11,7 @@ import type { Clock, Codec, DecodedPhoto, Denoiser, PhotoHeader, Store, Unmasker
 import type { Processing } from './processing.ts';
 import type { Reason } from './reason.ts';
 import type { Status } from './status.ts';
-import { createStopwatch } from './stopwatch.ts';
+import { createStopwatch, totalled } from './stopwatch.ts';
 import { unmaskFace } from './unmask-face.ts';
 
 export type UnmaskTools = {
@@ -40,7 +40,7 @@ export async function unmaskPhoto(job: Job, tools: UnmaskTools): Promise<Commit>
 
   const stopwatch = createStopwatch<Stage>(clock);
   const { time } = stopwatch;
-  const timings = () => totalled({ ...job.timings }, stopwatch.timings());
+  const timings = () => totalled(job.timings, stopwatch.timings());
   const settle = (status: Status, header?: PhotoHeader, reason?: Reason) => {
     const { faces } = job;
     const record = plainRecord({ jobId, photo, header, status, reason, faces, processing, clock, timings: timings() });
@@ -51,7 +51,7 @@ export async function unmaskPhoto(job: Job, tools: UnmaskTools): Promise<Commit>
   if (!stored)
     return settle('rejected', undefined, {
       code: 'unreadable',
-      message: 'The photo was gone before it could be read.',
+      message: 'The photo could not be read: it is gone, or may not be opened.',
     });
   const decoded = await time('decodeMs', () => codec.decode(stored.bytes));
   if ('rejected' in decoded) return settle('rejected', undefined, decoded.rejected);
@@ -156,13 +156,4 @@ async function readReference(
     );
   }
   return { raster: decoded.raster };
-}
-
-/** The check's stages and this step's, added up; the photo is decoded in both. */
-function totalled(...parts: readonly Readonly<Record<string, number>>[]): Record<string, number> {
-  const sums: Record<string, number> = {};
-  for (const [stage, milliseconds] of parts.flatMap((part) => Object.entries(part))) {
-    sums[stage] = (sums[stage] ?? 0) + milliseconds;
-  }
-  return { ...sums, totalMs: Object.values(sums).reduce((total, milliseconds) => total + milliseconds, 0) };
 }
