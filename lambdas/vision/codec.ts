@@ -32,6 +32,7 @@ export type CodecOptions = {
  * back with one channel (WebP and AVIF, which have none: three equal ones). Palette PNG comes back as true colour: a face needs more colours.
  *
  * Alpha is kept. EXIF orientation is applied. EXIF, IPTC and XMP are dropped, the location with them, and XMP says that the photo is partly synthetic.
+ * An HDR gain map is dropped too: it would light the face as if the mask were still there.
  *
  * JPEG comes back at its own quality, at least 90, and with its own chroma subsampling: the same tables twice change the untouched blocks least
  * (59 to 71 dB against the photo; any other quality 50 to 53).
@@ -132,7 +133,7 @@ async function readHeader(
   }
   const { width, height } = metadata.autoOrient;
   const rejected =
-    checkSize(width, height, limits) ?? checkFrames(bytes, format, metadata) ?? checkColours(format, metadata);
+    checkSize(width, height, limits) ?? checkFrames(bytes, format, metadata) ?? checkColours(bytes, format, metadata);
   return rejected
     ? { rejected }
     : { header: { format, width, height }, encoding: describeEncoding(bytes, format, metadata) };
@@ -179,7 +180,18 @@ function checkFrames(bytes: Uint8Array, format: PhotoFormat, metadata: Metadata)
     : undefined;
 }
 
-function checkColours(format: PhotoFormat, { space, channels, depth }: Metadata): Reason | undefined {
+function checkColours(
+  bytes: Uint8Array,
+  format: PhotoFormat,
+  { space, channels, depth, icc }: Metadata,
+): Reason | undefined {
+  if (format === 'avif' && !icc && hasUnusualPrimaries(bytes)) {
+    return {
+      code: 'unsupported-format',
+      message:
+        'The AVIF is HDR or wide-gamut without an ICC profile, and would come back in other colours. Convert it to JPEG.',
+    };
+  }
   const readable = channelsOfSpace[space]?.includes(channels) && (depth === 'uchar' || depth === 'ushort');
   return readable
     ? undefined
@@ -187,6 +199,19 @@ function checkColours(format: PhotoFormat, { space, channels, depth }: Metadata)
         code: 'unsupported-format',
         message: `The ${formatNames[format]} has ${channels} channels of ${depth} in ${space}; RGB, greyscale or CMYK with 8 or 16 bits is read. Convert it to 8-bit RGB.`,
       };
+}
+
+/**
+ * Whether an AVIF's code points (ITU-T H.273, sections 8.1 and 8.2) say BT.2020, P3, PQ or HLG. libheif does not convert them and sharp cannot
+ * write them, so the photo would change colour.
+ */
+function hasUnusualPrimaries(bytes: Uint8Array): boolean {
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 65_536));
+  const at = head.indexOf('colrnclx', 0, 'latin1');
+  if (at < 0 || at + 12 > head.length) {
+    return false;
+  }
+  return [9, 11, 12].includes(head.readUInt16BE(at + 8)) || [16, 18].includes(head.readUInt16BE(at + 10));
 }
 
 function describeEncoding(bytes: Uint8Array, format: PhotoFormat, metadata: Metadata): Encoding {
