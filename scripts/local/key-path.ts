@@ -11,11 +11,11 @@ import { createHash } from 'node:crypto';
  * Parts that start with `.~` are the store's own (unfinished files, long names) and are refused too.
  */
 export function pathOfKey(key: string, platform: NodeJS.Platform = process.platform): readonly string[] {
-  const parts = key.split('/');
-  const fault = faultOf(key, parts, platform);
-  if (fault !== undefined)
+  const fault = keyFault(key, platform);
+  if (fault !== undefined) {
     throw new Error(`Expected a key that fits into a folder but received ${JSON.stringify(key)}: ${fault}`);
-  return parts.map(shortenPart);
+  }
+  return key.split('/').map(shortenPart);
 }
 
 /** Names of the store's own files start with this; a listing leaves them out. */
@@ -52,7 +52,9 @@ function startOf(bytes: Buffer, limit: number): string {
   return bytes.toString('utf8', 0, end);
 }
 
-function faultOf(key: string, parts: readonly string[], platform: NodeJS.Platform): string | undefined {
+/** Why a key has no place in a folder, undefined when it has one. */
+export function keyFault(key: string, platform: NodeJS.Platform = process.platform): string | undefined {
+  const parts = key.split('/');
   if (key === '') return 'it is empty';
   if (!key.isWellFormed()) return 'it is not valid Unicode';
   if (key.includes('\0')) return 'it contains NUL';

@@ -3,6 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import type { Store } from '#pipeline/ports.ts';
 import { errorCode, readObject, summariseObject } from './file-object.ts';
 import { compareKeys } from './key-order.ts';
+import { keyFault } from './key-path.ts';
 import { walkFolder } from './walk-folder.ts';
 
 /** A file to be treated as if it had been uploaded under `key`. `file` is absolute. */
@@ -39,7 +40,10 @@ export async function findPhotoInputs(paths: readonly string[], options: PhotoIn
     const kind = await kindOf(path);
     if ('refused' in kind) return kind;
     if (kind.is === 'file') {
-      if (!byFile.has(path)) byFile.set(path, { key: `photos/${basename(path)}`, file: path });
+      const input = { key: `photos/${basename(path)}`, file: path };
+      const fault = keyFault(input.key);
+      if (fault !== undefined) return { refused: `${path} cannot be an input: ${fault}` };
+      if (!byFile.has(path)) byFile.set(path, input);
       continue;
     }
     for await (const found of photosBelow(path, except, unreadable)) {
@@ -115,11 +119,16 @@ async function* photosBelow(
     },
   });
   for await (const { path, file } of files) {
-    // Node replaces bytes that are no UTF-8, and then there is no file of that name.
-    if (path.includes('\uFFFD') && !(await exists(file)))
-      unreadable.push({ file, message: 'its name is not valid UTF-8' });
-    else yield { key: `photos/${path}`, file };
+    const key = `photos/${path}`;
+    const fault = keyFault(key) ?? ((await isMangled(path, file)) ? 'its name is not valid UTF-8' : undefined);
+    if (fault === undefined) yield { key, file };
+    else unreadable.push({ file, message: fault });
   }
+}
+
+/** Node replaces bytes that are no UTF-8, and then there is no file of that name. */
+async function isMangled(path: string, file: string): Promise<boolean> {
+  return path.includes('\uFFFD') && !(await exists(file));
 }
 
 async function exists(file: string): Promise<boolean> {

@@ -126,6 +126,11 @@ test.runIf(process.platform === 'linux')(
   },
 );
 
+test('a file whose name the results folder keeps for itself is refused', async () => {
+  await files('.~a.jpg');
+  expect(await refusal(['.~a.jpg'])).toContain("names that start with .~ are the store's own");
+});
+
 test('an input that is not there is refused', async () => {
   await files('a.jpg');
   expect(await refusal(['a.jpg', 'missing.jpg'])).toBe(`There is no file or folder ${join(folder, 'missing.jpg')}`);
