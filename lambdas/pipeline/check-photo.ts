@@ -1,6 +1,6 @@
 import { commitRecord, doneBefore } from './commit-record.ts';
 import type { Face } from './face.ts';
-import { type Job, jobIdOf } from './job.ts';
+import { type Job, jobIdOf, serialiseJob } from './job.ts';
 import type { MetricsRecord } from './metrics-record.ts';
 import { type PhotoReference, versionOf } from './photo.ts';
 import { plainRecord } from './plain-record.ts';
@@ -89,6 +89,6 @@ export async function checkPhoto(photo: PhotoReference, tools: CheckTools): Prom
     faces: faces.map((face) => ({ ...face, eyes: [...face.eyes] })),
     timings: { inspectMs, decodeMs, localiseMs },
   };
-  await queue.send([JSON.stringify(job)]);
+  await queue.send([serialiseJob(job)]);
   return { outcome: 'queued', job };
 }

@@ -30,6 +30,13 @@ export const jobSchema = z.strictObject({
 
 export type Job = Readonly<z.infer<typeof jobSchema>>;
 
+/** The message body: plain ASCII, because SQS refuses some characters that a key may hold. */
+export function serialiseJob(job: Job): string {
+  return JSON.stringify(job).replace(/[\u007f-\uffff]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}
+
 /** @throws Error when the body is no job of this version. */
 export function parseJob(body: string): Job {
   try {

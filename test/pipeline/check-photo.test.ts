@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type CheckTools, checkPhoto } from '#pipeline/check-photo.ts';
-import { jobIdOf, parseJob } from '#pipeline/job.ts';
+import { type Job, jobIdOf, parseJob, serialiseJob } from '#pipeline/job.ts';
 import {
   createMemoryStore,
   createTestClock,
@@ -104,4 +104,15 @@ test('an error of a tool is thrown, so that it is retried', async () => {
 
 test('a message that is no job says so', () => {
   expect(() => parseJob('{"schemaVersion":2}')).toThrow('Expected a job of schemaVersion 1');
+});
+
+test('a job survives any key as plain ASCII, which every queue takes', () => {
+  const keys = ['photos/ümlaut 照片.png', 'photos/\ufffe\uffff.png', 'photos/😷\n%+.png'];
+  for (const key of keys) {
+    const photo = { bucket: 'local', key, etag: 'e', bytes: 1 };
+    const timings = { inspectMs: 0, decodeMs: 0, localiseMs: 0 };
+    const job: Job = { schemaVersion: 1, jobId: jobIdOf(photo, processing), photo, faces: [], timings };
+    expect(serialiseJob(job)).toMatch(/^[\x20-\x7e]+$/);
+    expect(parseJob(serialiseJob(job))).toEqual(job);
+  }
 });
