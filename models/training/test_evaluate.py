@@ -5,6 +5,7 @@
 
 import csv
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -154,3 +155,16 @@ def test_the_same_mask_is_worn_in_cases_one_three_and_four(data):
     assert np.array_equal(one.region, three.region) and np.array_equal(one.region, four.region)
     assert np.array_equal(one.photo[~one.region], four.photo[~one.region])
     assert np.std(three.photo.astype(float) - one.photo) == pytest.approx(25, rel=0.15)
+
+
+def test_the_hand_drawn_outlines_are_sound():
+    outlines = evaluate.load_outlines(Path(evaluate.__file__).parent / "real-outlines.json")
+    assert len({outline["file"] for outline in outlines}) == len(outlines) >= 60
+    for outline in outlines:
+        to_crop = evaluate.similarity(outline["eyes"], evaluate.CROP_EYES)
+        drawn = np.zeros((evaluate.CROP, evaluate.CROP), np.uint8)
+        for polygon in outline["polygons"]:
+            cv2.fillPoly(drawn, [np.round(evaluate.move(polygon, to_crop)).astype(np.int32)], 1)
+        rows, columns = np.nonzero(drawn)
+        assert 0.04 < drawn.mean() < 0.4, outline["file"]
+        assert 125 < rows.mean() < 215 and 85 < columns.mean() < 171, outline["file"]
