@@ -1,0 +1,10 @@
+import { S3Client } from '@aws-sdk/client-s3';
+import { createS3Store } from '#aws/s3-store.ts';
+import { catalogue } from '../catalogue.ts';
+import { clock, observer, onLambda, traced } from '../cloud.ts';
+import { catalogueEnvironment, readEnvironment } from '../environment.ts';
+
+const { RESULTS_BUCKET } = readEnvironment(catalogueEnvironment);
+const results = createS3Store({ client: traced(new S3Client()), bucket: RESULTS_BUCKET });
+
+export const handler = onLambda((event) => catalogue(event, { results, clock, observer }));
