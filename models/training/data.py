@@ -1,0 +1,359 @@
+"""Faces for training: readers (own folder layout, CelebA), alignment on the eyes, augmentation, batches.
+
+    faces = read_faces(Path("data"), "train")                    # faces/ + index.csv + landmarks.csv, 256x256 px each
+    faces = read_celeba(Path("celeba"), "train")                 # img_align_celeba/, list_*.txt, identity_CelebA.txt
+    for batch in batches(lambda rng: completion_sample(faces, rng, 128), size=16, seed=0, workers=1): ...
+
+The decoded faces stay in memory as uint8; every sample is drawn from a seeded generator. Colour order is RGB, integer
+coordinates are pixel centres, landmarks are the 68 points of 300-W.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+import masks
+from network import CROP, GRID
+
+EYES = np.array([[98.0, 118.0], [158.0, 118.0]], np.float32)  # px in the crop: the eye on the image's left, then the other
+EYE_DISTANCE = 60.0  # px
+BOX_SHARE = 0.36  # eye distance / height of the face box on a frontal head; a turned head is scaled by its box instead
+BOX_PER_BROW_TO_CHIN = 1.31  # height of the face box / distance from brows to chin, frontal heads
+SOURCE_SHARES = {"aaf": 0.4}  # this one source is more than half of the faces; the others share the rest by their size
+GREY_SHARE = 0.08  # colour photos made grey, or grey photos come back tinted
+DEGRADED_SHARE = 0.1
+
+MEAN_SHAPE = np.array(
+    [[64.8, 120.9], [64.9, 138.0], [66.6, 155.5], [70.0, 172.9], [76.2, 188.8], [86.2, 202.6], [98.9, 213.9], [113.3, 222.5],
+     [129.7, 225.2], [146.1, 222.2], [160.5, 213.6], [173.1, 202.5], [183.0, 188.9], [189.3, 173.0], [192.7, 155.7],
+     [194.6, 138.4], [195.0, 121.3], [76.5, 105.6], [84.7, 99.2], [95.7, 97.3], [106.9, 99.0], [117.0, 103.2], [142.5, 102.9],
+     [152.9, 99.0], [164.0, 97.4], [174.8, 99.6], [182.6, 106.2], [130.0, 118.1], [129.9, 129.7], [129.8, 140.8], [129.7, 152.0],
+     [115.4, 160.8], [122.2, 163.4], [129.6, 165.1], [137.2, 163.5], [143.9, 161.1], [88.6, 119.8], [96.5, 115.8], [105.2, 116.1],
+     [112.6, 121.8], [104.7, 123.4], [96.1, 123.2], [147.1, 122.0], [154.9, 116.2], [163.5, 116.1], [171.0, 120.4], [163.9, 123.5],
+     [155.4, 123.7], [102.9, 180.7], [112.8, 177.2], [122.9, 175.2], [129.4, 176.9], [136.4, 175.3], [146.6, 177.5], [156.1, 180.8],
+     [147.3, 189.7], [137.6, 194.7], [129.5, 195.7], [121.7, 194.7], [111.9, 189.7], [106.2, 181.2], [122.6, 181.0], [129.4, 181.9],
+     [136.8, 181.1], [152.9, 181.4], [137.0, 186.2], [129.4, 187.0], [122.3, 186.2]], np.float32)  # fmt: skip
+"""Mean of the 68 landmarks of 6,545 faces in the aligned crop, px: stands in where only five points are known (CelebA)."""
+FIVE_OF_68 = ([36, 37, 38, 39, 40, 41], [42, 43, 44, 45, 46, 47], [30], [48], [54])
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """How far a sample may stray from the exact alignment. A draw scales all by one u^1.5, so most samples stay close."""
+
+    roll: float = 8.0  # degrees
+    scale: float = 0.12
+    shift: float = 6.0  # px
+
+
+EXACT = Jitter(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Decoded faces. images: N arrays uint8 [H, W, 3] RGB; landmarks: float32 [N, 68, 2] px of the same image;
+    names, sources, identities: N strings (an unknown identity is empty)."""
+
+    images: list[np.ndarray]
+    landmarks: np.ndarray
+    names: list[str]
+    sources: list[str]
+    identities: list[str]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def weights(self) -> np.ndarray:
+        """Chance of each face to be drawn: sources in SOURCE_SHARES get that share, the rest is split by size. [N], sums to 1."""
+        sources = np.array(self.sources)
+        weights = np.ones(len(self))
+        for source, share in SOURCE_SHARES.items():
+            mine = sources == source
+            if mine.any() and not mine.all():
+                weights[mine] = share / mine.sum()
+                weights[~mine] = (1 - share) / (~mine).sum()
+        return weights / weights.sum()
+
+    def cumulative(self) -> np.ndarray:
+        """Running sum of the weights, kept after the first call: one draw is a binary search."""
+        if "_cumulative" not in self.__dict__:
+            object.__setattr__(self, "_cumulative", np.cumsum(self.weights()))
+        return self.__dict__["_cumulative"]
+
+    def pick(self, rng: np.random.Generator) -> int:
+        """Index of a face drawn by weight."""
+        return min(int(np.searchsorted(self.cumulative(), rng.random())), len(self) - 1)
+
+
+def read_faces(data: Path, split: str, limit: int | None = None) -> Faces:
+    """Faces of one split ("train", "val", "test") of `data/faces`. About 2 ms a face.
+
+    Raises FileNotFoundError naming what is missing, ValueError for a split without faces.
+    """
+    folder = data / "faces"
+    with open(folder / "index.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == split][:limit]
+    if not rows:
+        raise ValueError(f"Expected faces of split {split!r} in {folder / 'index.csv'} but found none")
+    with open(folder / "landmarks.csv", newline="") as file:
+        points = {row[0]: row[1:] for row in csv.reader(file)}
+    landmarks = np.array([points[row["file"]] for row in rows], np.float32).reshape(-1, 68, 2)
+    return Faces(
+        [read_image(folder / row["file"]) for row in rows],
+        landmarks,
+        [row["file"] for row in rows],
+        [row["source"] for row in rows],
+        [row["identity"] for row in rows],
+    )
+
+
+def read_celeba(root: Path, split: str, limit: int | None = None) -> Faces:
+    """Faces of one split of CelebA (Liu 2015): 178x218 px, split by identity as published.
+
+    root holds img_align_celeba/, list_landmarks_align_celeba.txt, identity_CelebA.txt and list_eval_partition.txt.
+    The five published points are completed to 68 by the mean shape, fitted by an affine map.
+    """
+    wanted = {"train": "0", "val": "1", "test": "2"}[split]
+    part = dict(line.split() for line in (root / "list_eval_partition.txt").read_text().splitlines() if line.strip())
+    person = dict(line.split() for line in (root / "identity_CelebA.txt").read_text().splitlines() if line.strip())
+    points = {}
+    for line in (root / "list_landmarks_align_celeba.txt").read_text().splitlines()[2:]:
+        name, *values = line.split()
+        points[name] = np.array(values, np.float32).reshape(5, 2)
+    names = [name for name in sorted(part) if part[name] == wanted][:limit]
+    if not names:
+        raise ValueError(f"Expected faces of split {split!r} in {root / 'list_eval_partition.txt'} but found none")
+    return Faces(
+        [read_image(root / "img_align_celeba" / name) for name in names],
+        np.stack([landmarks_from_five(points[name]) for name in names]),
+        names,
+        ["celeba"] * len(names),
+        [person[name] for name in names],
+    )
+
+
+def read_image(path: Path) -> np.ndarray:
+    """uint8 [H, W, 3] RGB of a photo. Raises FileNotFoundError when it is missing or cannot be decoded."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise FileNotFoundError(f"Expected a readable photo at {path} but found none")
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def landmarks_from_five(points: np.ndarray) -> np.ndarray:
+    """68 landmarks guessed from five (eyes, nose tip, mouth corners; left in the image first). [5, 2] -> float32 [68, 2]"""
+    mean_five = np.stack([MEAN_SHAPE[group].mean(0) for group in FIVE_OF_68])
+    known = np.hstack([mean_five, np.ones((5, 1))])
+    matrix, *_ = np.linalg.lstsq(known, np.asarray(points, np.float64), rcond=None)  # [3, 2], affine
+    return (np.hstack([MEAN_SHAPE, np.ones((68, 1))]) @ matrix).astype(np.float32)
+
+
+def eyes_of(landmarks: np.ndarray) -> np.ndarray:
+    """Centres of the two eyes, the image's left one first. [68, 2] -> [2, 2]"""
+    return np.stack([landmarks[36:42].mean(0), landmarks[42:48].mean(0)])
+
+
+def alignment(eyes: np.ndarray, box_height: float = 0.0, roll: float = 0.0, scale: float = 1.0, shift: tuple[float, float] = (0, 0)):
+    """Similarity that moves the eyes to EYES. eyes [2, 2] px -> float64 [2, 3] for cv2.warpAffine.
+
+    box_height: height of the upright face box in px, guards turned heads whose eyes are close together; 0 for none.
+    roll (degrees), scale, shift (px in the crop) are the deviation asked for.
+    """
+    delta = eyes[1] - eyes[0]
+    span = max(float(np.hypot(*delta)), BOX_SHARE * box_height)
+    factor = EYE_DISTANCE / span * scale
+    angle = -np.arctan2(delta[1], delta[0]) + np.deg2rad(roll)
+    rotation = factor * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    offset = EYES.mean(0) + np.asarray(shift) - rotation @ eyes.mean(0)
+    return np.hstack([rotation, offset[:, None]])
+
+
+def align(image: np.ndarray, landmarks: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 256x256 crop and its landmarks; what lies outside the photo repeats the edge."""
+    crop = cv2.warpAffine(image, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return crop, (landmarks @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+
+
+def draw_face(faces: Faces, rng: np.random.Generator, jitter: Jitter = Jitter(), index: int | None = None):
+    """A face drawn by weight (or the one at `index`), aligned with jitter. -> uint8 [256, 256, 3], float32 [68, 2]"""
+    index = faces.pick(rng) if index is None else index
+    landmarks = faces.landmarks[index]
+    amount = rng.random() ** 1.5
+    roll, scale, x, y = rng.uniform(-1, 1, 4) * amount
+    height = BOX_PER_BROW_TO_CHIN * np.hypot(*(landmarks[8] - landmarks[17:27].mean(0)))
+    guard = height if jitter is not EXACT and rng.random() < 0.5 else 0.0
+    matrix = alignment(
+        eyes_of(landmarks), guard, roll * jitter.roll, 1 + scale * jitter.scale, (x * jitter.shift, y * jitter.shift)
+    )
+    return align(faces.images[index], landmarks, matrix)
+
+
+def recolour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Light of another day: some faces grey, some with another gamma and white balance. uint8 [H, W, 3] -> the same."""
+    if rng.random() < GREY_SHARE:
+        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    if rng.random() < 0.3:
+        gamma, gain = np.exp(rng.normal(0, 0.12)), np.exp(rng.normal(0, 0.04, 3))
+        curve = 255 * np.clip(np.linspace(0, 1, 256)[:, None] ** gamma * gain, 0, 1)
+        image = cv2.LUT(image, np.round(curve).astype(np.uint8)[None])
+    return image
+
+
+def loosen(region: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A region as a segmenter would give it: grown by 1 to 8 px, now and then with false alarms beside it. bool [H, W] -> same"""
+    grown = region.astype(np.uint8)
+    reach = int(rng.integers(1, 9))
+    shape = cv2.MORPH_ELLIPSE if rng.random() < 0.5 else cv2.MORPH_RECT
+    grown = cv2.dilate(grown, cv2.getStructuringElement(shape, (2 * reach + 1, 2 * reach + 1)))
+    if rng.random() < 0.12:
+        for _ in range(int(rng.integers(1, 4))):
+            centre = tuple(int(v) for v in rng.integers(10, np.array(region.shape[::-1]) - 10))
+            axes = tuple(int(v) for v in rng.integers(4, 20, 2))
+            cv2.ellipse(grown, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1, -1)
+    return grown > 0
+
+
+def flip(rng: np.random.Generator, *arrays: np.ndarray) -> list[np.ndarray]:
+    """All arrays mirrored left to right, or none, by the toss of a coin."""
+    return [np.ascontiguousarray(a[:, ::-1]) for a in arrays] if rng.random() < 0.5 else list(arrays)
+
+
+def to_size(image: np.ndarray, size: int) -> np.ndarray:
+    """uint8 crop reduced by averaging. [256, 256, 3] -> [size, size, 3]"""
+    return image if len(image) == size else cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def region_to_size(region: np.ndarray, size: int) -> np.ndarray:
+    """A pixel that the region touches belongs to it. bool [H, H] -> bool [size, size]"""
+    factor = len(region) // size
+    return region.reshape(size, factor, size, factor).any((1, 3))
+
+
+def planes(image: np.ndarray) -> np.ndarray:
+    """[H, W, 3] or [H, W] -> contiguous uint8 [3 or 1, H, W]"""
+    stacked = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
+    return np.ascontiguousarray(stacked, np.uint8)
+
+
+def completion_sample(faces: Faces, rng: np.random.Generator, size: int = CROP) -> dict[str, np.ndarray]:
+    """A bare face and a region to be erased. -> image uint8 [3, size, size], region uint8 [1, size, size] of 0 and 1."""
+    image, landmarks = draw_face(faces, rng)
+    region = loosen(masks.draw_region(landmarks, image.shape, rng), rng)
+    image = recolour(image, rng)
+    if rng.random() < DEGRADED_SHARE:
+        image = masks.photometric(image, rng, 0.6)
+    image, region = flip(rng, image, region)
+    return {"image": planes(to_size(image, size)), "region": planes(region_to_size(region, size))}
+
+
+def held_out_sample(faces: Faces, index: int, size: int = CROP, grow: int = 4) -> dict[str, np.ndarray]:
+    """The same as `completion_sample` for validation: face `index`, exact alignment, no augmentation, one fixed region."""
+    rng = np.random.default_rng(index)
+    image, landmarks = draw_face(faces, rng, EXACT, index)
+    region = masks.draw_region(landmarks, image.shape, rng).astype(np.uint8)
+    region = cv2.dilate(region, np.ones((2 * grow + 1, 2 * grow + 1), np.uint8)) > 0
+    return {"image": planes(to_size(image, size)), "region": planes(region_to_size(region, size))}
+
+
+def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP // 2) -> dict[str, np.ndarray]:
+    """What the segmenter learns from: a masked face (or a bare or distracted one) after a bad camera, and where the mask is.
+
+    -> image uint8 [3, size, size], region uint8 [1, size, size]
+    """
+    image, landmarks = draw_face(faces, rng)
+    image = recolour(image, rng)
+    draw, region = rng.random(), np.zeros(image.shape[:2], bool)
+    if draw < 0.78:
+        worn = masks.synthesise(image, landmarks, rng)
+        image, region = worn.image, worn.region
+        if rng.random() < 0.08:
+            other = masks.distract(image, landmarks, rng)
+            image, region = other.image, region & ~other.covered
+    elif draw < 0.88:
+        image = masks.distract(image, landmarks, rng).image
+    image, region = flip(rng, masks.photometric(image, rng), region)
+    return {"image": planes(to_size(image, size)), "region": planes(region_to_size(region, size))}
+
+
+def worn_sample(faces: Faces, rng: np.random.Generator, size: int = CROP // 2, index: int | None = None) -> dict[str, np.ndarray]:
+    """What the published network learns from: the same face with and without a mask, clean.
+
+    -> image (masked), truth (bare) uint8 [3, size, size]; region uint8 [1, size, size]. A given index is aligned exactly.
+    """
+    truth, landmarks = draw_face(faces, rng, Jitter() if index is None else EXACT, index)
+    worn = masks.synthesise(truth, landmarks, rng)
+    image, truth, region = worn.image, truth, worn.region
+    if index is None:
+        image, truth, region = flip(rng, image, truth, region)
+    return {
+        "image": planes(to_size(image, size)),
+        "truth": planes(to_size(truth, size)),
+        "region": planes(region_to_size(region, size)),
+    }
+
+
+def patch_sample(faces: Faces, rng: np.random.Generator, size: int = 48) -> dict[str, np.ndarray]:
+    """A clean patch for the denoiser, reduced a little so that the photo's own grain and JPEG blocks fade. uint8 [3, size, size]"""
+    image, _ = draw_face(faces, rng, Jitter(180.0 if rng.random() < 0.3 else 8.0, 0.2, 20.0))
+    image = to_size(recolour(image, rng), int(rng.integers(150, CROP + 1)))
+    y, x = rng.integers(0, len(image) - size + 1, 2)
+    (patch,) = flip(rng, image[y : y + size, x : x + size])
+    return {"image": planes(patch)}
+
+
+def fit_subspace(faces: Faces, components: int, seed: int = 0, draws: int = 2) -> dict[str, torch.Tensor]:
+    """Mean, basis and precision of `network.SubspaceFill`, by a truncated SVD of the aligned faces at 32x32. About 25 s.
+
+    The noise is taken 8 times as large as what the basis leaves over, because neighbouring cells err together (found on
+    the validation split: 1x gives harmonic + 1.6 dB, 8x + 3.1, 100x + 2.4).
+    """
+    rng = np.random.default_rng(seed)
+    cells = []
+    for index in np.repeat(np.arange(len(faces)), draws):
+        image, _ = draw_face(faces, rng, Jitter(3.0, 0.05, 2.5), int(index))
+        small = cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        cells += [small.transpose(2, 0, 1).ravel(), small[:, ::-1].transpose(2, 0, 1).ravel()]
+    samples = torch.from_numpy(np.stack(cells))
+    weights = torch.from_numpy(np.repeat(faces.weights(), 2 * draws)).float()
+    weights = (weights / weights.mean()).sqrt().unsqueeze(1)
+    mean = (samples * weights.square()).mean(0)
+    scaled = (samples - mean) * weights
+    components = min(components, *scaled.shape)
+    torch.manual_seed(seed)
+    _, values, vectors = torch.svd_lowrank(scaled, q=min(components + 64, *scaled.shape), niter=3)
+    basis = vectors[:, :components] * values[:components] / len(samples) ** 0.5
+    noise = (scaled.square().mean(0) - basis.square().sum(1)).clamp_min(1e-5) * 8
+    return {"mean": mean[None], "basis": basis, "precision": 1 / noise[None]}
+
+
+class Stream(IterableDataset):
+    """Endless samples; every worker draws from its own generator, seeded by (seed, worker)."""
+
+    def __init__(self, sample: Callable[[np.random.Generator], dict[str, np.ndarray]], seed: int):
+        self.sample, self.seed = sample, seed
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        cv2.setNumThreads(0)
+        info = torch.utils.data.get_worker_info()
+        rng = np.random.default_rng([self.seed, info.id if info else 0])
+        while True:
+            yield self.sample(rng)
+
+
+def batches(sample: Callable, size: int, seed: int, workers: int, pin: bool = False) -> Iterator[dict[str, torch.Tensor]]:
+    """Endless uint8 batches drawn in `workers` processes (0: in this one)."""
+    extra = {"multiprocessing_context": "fork", "prefetch_factor": 4} if workers else {}
+    return iter(DataLoader(Stream(sample, seed), size, num_workers=workers, pin_memory=pin, **extra))
+
+
+def collate(samples: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
+    """Samples stacked into one uint8 batch."""
+    return {name: torch.from_numpy(np.stack([s[name] for s in samples])) for name in samples[0]}

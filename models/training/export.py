@@ -1,0 +1,325 @@
+"""Checkpoints to ONNX, with the proof that both compute the same: models/<name>.onnx, models.json, fixtures/parity.json.
+
+    python export.py --runs runs                        # every model whose checkpoints are in the folder
+    python export.py --runs runs --only rescnn denoiser
+    python export.py --runs runs --scores scores.json   # {"rescnn": {"regionPsnr": ...}, ...} as measured by evaluate.py
+
+Batch norm is folded into the convolutions, shared slopes become LeakyRelu constants, weights are stored as fp16 (and cast
+back when a session loads). Fails when ONNX Runtime differs from PyTorch by more than 1e-4 anywhere in any output, or when a
+file is over 12 MB. models.json is merged by name, other entries stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import hashlib
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # private photos: before the first session
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+import network as nets
+from network import CROP
+from train import load_parts
+
+OPSET = 17
+PARITY = 1e-4  # largest difference of any value of any output
+BYTES_LIMIT = 12_000_000
+MODELS = Path(__file__).resolve().parent.parent
+RESEARCH = (
+    "Research weights: trained on photos licensed for research or without a stated licence (see the model card); "
+    "retrain on your own photos for any other use. The code is under the project's licence."
+)
+
+
+@dataclass(frozen=True)
+class Export:
+    """How one model is put together. checkpoints: stages to load in order, each a choice of which the first present counts."""
+
+    name: str
+    task: str
+    build: Callable[[str], nn.Module]
+    checkpoints: tuple[tuple[str, ...], ...]
+    outputs: tuple[tuple[str, int, str], ...]  # name, channels, meaning
+    parameters: Callable[[nn.Module], dict]
+    trained_on: str
+
+
+UNMASK_OUTPUTS = (
+    ("unmasked", 3, "RGB 0..1, clipped; known pixels, those outside the region, are the input's"),
+    ("region", 1, "0 or 1: the pixels that were erased and completed"),
+    ("maskProbability", 1, "probability of garment per pixel, before threshold and dilation"),
+)
+FACES = "6,545 aligned faces (see data/README) with masks drawn onto them at load time; no two families used in the evaluation"
+
+
+def unmask_parameters(network: nn.Module) -> dict:
+    config = getattr(network, "unmasker", None) or network.config
+    return {
+        "threshold": config.threshold,
+        "grow": config.grow,
+        "shrink": config.shrink,
+        "minimumArea": config.minimum_area,
+    }
+
+
+EXPORTS = (
+    Export(
+        "rescnn",
+        "unmask",
+        lambda preset: nets.Unmasker(nets.PRESETS[preset]),
+        (("segment",), ("natural", "refine", "complete"), ("natural", "refine", "complete")),
+        UNMASK_OUTPUTS,
+        unmask_parameters,
+        FACES + "; least error first, then an adversarial stage for a natural look.",
+    ),
+    Export(
+        "rescnn-fidelity",
+        "unmask",
+        lambda preset: nets.Unmasker(nets.PRESETS[preset]),
+        (("segment",), ("complete",), ("refine", "complete")),
+        UNMASK_OUTPUTS,
+        unmask_parameters,
+        FACES + "; least error.",
+    ),
+    Export(
+        "rescnn-56",
+        "unmask",
+        lambda preset: nets.Rescnn56(unmasker=nets.PRESETS[preset]),
+        (("segment",), ("plain",)),
+        UNMASK_OUTPUTS,
+        unmask_parameters,
+        FACES + "; mean squared error, as published.",
+    ),
+    Export(
+        "denoiser",
+        "denoise",
+        lambda preset: nets.Denoiser(),
+        (("denoise",),),
+        (("denoised", 3, "RGB 0..1, clipped"),),
+        lambda network: {"sigmaThreshold": 4.0, "overlap": 32},
+        "Patches of 6,545 faces (see data/README) with Gaussian and Poisson noise, sigma 0 to 55 of 255.",
+    ),
+)
+
+
+def ramp(seed: int, side: int = CROP, mean: float = 0.0, std: float = 1.0) -> np.ndarray:
+    """The parity input that any language can rebuild from integers. -> float32 [1, 3, side, side]
+
+    byte(c, y, x) = (x (3 + c) + y (5 + 2c) + ((x y) >> 4) (c + 1) + 29 seed) & 255, then (byte / 255 - mean) / std.
+    """
+    y, x = np.mgrid[:side, :side]
+    planes = [(x * (3 + c) + y * (5 + 2 * c) + ((x * y) >> 4) * (c + 1) + 29 * seed) & 255 for c in range(3)]
+    return ((np.stack(planes)[None] / np.float32(255) - np.float32(mean)) / np.float32(std)).astype(np.float32)
+
+
+def deployable(network: nn.Module) -> nn.Module:
+    """A copy for inference: batch norm folded, slopes constant, weights rounded to fp16 (and held as fp32)."""
+    network = copy.deepcopy(network).float().cpu().eval()
+    for module in list(network.modules()):
+        if isinstance(module, nn.Sequential):
+            for before, after in zip(list(module._modules), list(module._modules)[1:]):
+                if isinstance(module._modules[before], nn.Conv2d) and isinstance(module._modules[after], nn.BatchNorm2d):
+                    module._modules[before] = fuse_conv_bn_eval(module._modules[before], module._modules[after])
+                    module._modules[after] = nn.Identity()
+        for name, child in list(module.named_children()):
+            if isinstance(child, nets.SharedSlope):
+                setattr(module, name, nn.LeakyReLU(child.slope.item()))
+    for tensor in [*network.parameters(), *network.buffers()]:
+        if tensor.is_floating_point() and tensor.ndim > 1:
+            tensor.data = tensor.data.half().float()
+    return network.requires_grad_(False)
+
+
+def to_onnx(network: nn.Module, outputs: list[str], path: Path, side: int = CROP, name: str = "image") -> None:
+    """Writes an ONNX graph with a fixed [1, 3, side, side] input and fp16-stored weights."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (torch.zeros(1, 3, side, side),),
+            str(path),
+            input_names=[name],
+            output_names=outputs,
+            opset_version=OPSET,
+            do_constant_folding=False,  # it would store the transposed basis again for every use
+            dynamo=False,
+        )
+    graph = onnx.load(str(path))
+    store_as_half(graph)
+    onnx.checker.check_model(graph, full_check=True)
+    onnx.save(graph, str(path))
+
+
+def store_as_half(model: onnx.ModelProto, smallest: int = 256) -> None:
+    """Weights of `smallest` numbers or more become fp16 with a Cast to fp32 in front of their use."""
+    graph = model.graph
+    casts = []
+    for initializer in graph.initializer:
+        values = onnx.numpy_helper.to_array(initializer)
+        if values.dtype == np.float32 and values.size >= smallest and values.ndim > 1:
+            name = initializer.name
+            initializer.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), name + "_half"))
+            casts.append(onnx.helper.make_node("Cast", [name + "_half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def session(path: Path) -> ort.InferenceSession:
+    """An ONNX Runtime session on one thread."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def parity(network: nn.Module, running: ort.InferenceSession, inputs: list[np.ndarray]) -> float:
+    """Largest difference between the network and its export over all inputs and outputs."""
+    worst = 0.0
+    for values in inputs:
+        with torch.no_grad():
+            expected = network(torch.from_numpy(values))
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        received = running.run(None, {running.get_inputs()[0].name: values})
+        worst = max(worst, *(float(np.abs(e.numpy() - r).max()) for e, r in zip(expected, received)))
+    return worst
+
+
+def telling_seed(running: ort.InferenceSession, task: str) -> int:
+    """A ramp in which an unmasker finds a region of 3 to 60 % of the crop, so that its fixture exercises the completion."""
+    if task != "unmask":
+        return 1
+    areas = {seed: float(running.run(["region"], {"image": ramp(seed)})[0].mean()) for seed in range(1, 33)}
+    return min(areas, key=lambda seed: abs(areas[seed] - 0.2))
+
+
+def fixture(running: ort.InferenceSession, values: np.ndarray, seed: int, count: int = 64) -> dict:
+    """Expected outputs at `count` places spread over each output."""
+    outputs = {}
+    for output, result in zip(running.get_outputs(), running.run(None, {running.get_inputs()[0].name: values})):
+        flat = result.ravel()
+        indices = np.unique(np.linspace(0, flat.size - 1, count).astype(int) + np.arange(count) % 5)
+        indices = indices[indices < flat.size]
+        outputs[output.name] = {"indices": indices.tolist(), "values": [round(float(v), 7) for v in flat[indices]]}
+    return {"input": {"kind": "ramp", "seed": seed}, "outputs": outputs}
+
+
+def merge_json(path: Path, change: Callable[[dict], None], empty: dict) -> None:
+    """Reads, changes and rewrites a JSON file, so that entries of others stay."""
+    held = json.loads(path.read_text()) if path.exists() else empty
+    change(held)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(held, indent=2, ensure_ascii=False) + "\n")
+
+
+def register(entry: dict, expected: dict, models: Path = MODELS) -> None:
+    """Puts one model into models.json and its fixture into fixtures/parity.json, by name."""
+
+    def place(held: dict) -> None:
+        others = [model for model in held["models"] if model["name"] != entry["name"]]
+        held["models"] = sorted([*others, entry], key=lambda model: model["name"])
+
+    merge_json(models / "models.json", place, {"schemaVersion": 1, "models": []})
+    merge_json(models / "fixtures" / "parity.json", lambda held: held.update({entry["name"]: expected}), {})
+
+
+def assemble(export: Export, runs: Path) -> tuple[nn.Module, dict] | None:
+    """The network with its checkpoints' averaged weights, and their scores; None when a checkpoint is missing."""
+    found = [next((runs / f"{stage}.pt" for stage in choice if (runs / f"{stage}.pt").exists()), None) for choice in export.checkpoints]
+    if None in found:
+        return None
+    preset = torch.load(found[-1], map_location="cpu", weights_only=False)["preset"]
+    network, scores = export.build(preset), {}
+    for path in found:
+        saved = load_parts(network, path)
+        scores |= {f"validation{name[0].upper()}{name[1:]}": round(value, 4) for name, value in saved["scores"].items()}
+    return network, scores
+
+
+def export_model(export: Export, runs: Path, models: Path, version: str, scores: dict | None = None) -> dict | None:
+    """Exports one model, proves parity, registers it. Returns its models.json entry, None when it has no checkpoint.
+
+    Raises ValueError when parity or the size limit is broken.
+    """
+    assembled = assemble(export, runs)
+    if assembled is None:
+        return None
+    network, validation = assembled
+    network = deployable(network)
+    path = models / f"{export.name}.onnx"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = [name for name, _, _ in export.outputs]
+    to_onnx(network, names, path)
+    running = session(path)
+    seed = telling_seed(running, export.task)
+    noise = np.random.default_rng(0).random((1, 3, CROP, CROP), np.float32)
+    worst = parity(network, running, [ramp(seed), ramp(seed + 1), noise, np.full_like(noise, 0.5)])
+    if worst > PARITY:
+        raise ValueError(f"Expected {path.name} within {PARITY} of PyTorch but received {worst:.2e}")
+    content = path.read_bytes()
+    if len(content) > BYTES_LIMIT:
+        raise ValueError(f"Expected {path.name} of at most {BYTES_LIMIT} bytes but received {len(content)}")
+    shape = [1, 3, CROP, CROP]
+    entry = {
+        "name": export.name,
+        "task": export.task,
+        "version": version,
+        "file": path.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "opset": OPSET,
+        "inputs": [
+            {"name": "image", "shape": shape, "layout": "NCHW", "type": "float32", "channels": "RGB", "range": [0, 1],
+             "mean": [0, 0, 0], "std": [1, 1, 1]}
+        ],
+        "outputs": [{"name": name, "shape": [1, c, CROP, CROP], "meaning": meaning} for name, c, meaning in export.outputs],
+        "parameters": export.parameters(network),
+        "scores": scores or validation,
+        "trainedOn": export.trained_on,
+        "licence": RESEARCH,
+        "card": f"README.md#{export.name}",
+    }  # fmt: skip
+    register(entry, fixture(running, ramp(seed), seed), models)
+    print(f"{export.name}: {len(content) / 1e6:.2f} MB, parity {worst:.1e}, {export.task}, {entry['scores']}", flush=True)
+    return entry
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", default="runs", help="folder with <stage>.pt checkpoints")
+    parser.add_argument("--models", default=str(MODELS), help="where models.json is")
+    parser.add_argument("--only", nargs="*", help="names to export")
+    parser.add_argument("--scores", help="JSON of measured scores by model name; validation scores stand in")
+    parser.add_argument("--version", default="0.1.0")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> list[dict]:
+    options = parse(arguments)
+    measured = json.loads(Path(options.scores).read_text()) if options.scores else {}
+    entries = []
+    for export in EXPORTS:
+        if not options.only or export.name in options.only:
+            scores = measured.get(export.name)
+            entry = export_model(export, Path(options.runs), Path(options.models), options.version, scores)
+            entries += [entry] if entry else []
+            if entry is None:
+                print(f"{export.name}: no checkpoint in {options.runs}", flush=True)
+    return entries
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

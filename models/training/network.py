@@ -1,0 +1,582 @@
+"""All networks of Unmask, whole in one file: segmenter, completer, refiner, ResCNN-56, denoiser (and the detector, last).
+
+Images are RGB, NCHW, float 0..1, an aligned face crop of 256x256 px with the eyes at (98, 118) and (158, 118).
+*region* is 1 where pixels are erased and completed, 0 where they are kept. Nothing under the region is ever read.
+
+    image -> Segmenter -> mask probability -> threshold, close, dilate -> region -> ERASE
+          -> SubspaceFill (linear: what faces with these visible pixels look like, 32x32)
+          -> Completer    (128x128: fill minus a predicted residue)
+          -> Refiner      (256x256: texture, minus a predicted residue) -> paste the known pixels back
+
+Sources: ResCNN (Fatima, Jhapate): residual prediction, channel-shared learnable leaky slope, 25 + 31 layers.
+DnCNN (Zhang 2017, arXiv 1608.03981): the plain residual stack. Dilated completion: Iizuka 2017. Sub-pixel upsampling:
+Shi 2016 (arXiv 1609.05158). Probabilistic PCA as a conditional Gaussian: Tipping & Bishop 1999.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.parametrizations import spectral_norm
+
+CROP = 256  # px, side of the aligned face crop
+COARSE = 128  # px, side at which the mask is found and the face completed
+GRID = 32  # cells per side of the linear fill: 8 px a cell
+
+
+@dataclass(frozen=True)
+class UnmaskerConfig:
+    """Sizes of the blind unmasker. `small` trains on two CPU cores, `base` wants a GPU; both run in <= 60 ms on one core."""
+
+    segmenter: tuple[int, int, int] = (16, 32, 64)
+    completer: tuple[int, int, int] = (32, 64, 128)
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
+    refiner: tuple[int, int] = (32, 48)
+    refiner_blocks: int = 2
+    components: int = 256  # faces of the linear fill's subspace
+    fill_steps: int = 16  # conjugate-gradient steps, which also regularise
+    threshold: float = 0.5  # mask probability that counts as mask
+    grow: int = 8  # px at 256: dilation of the thresholded mask ...
+    shrink: int = 4  # ... and the erosion after it; holes up to 2 x grow close, the edge moves out by grow - shrink
+    minimum_area: float = 0.004  # share of the crop; less mask than this is a false alarm and nothing is erased
+
+
+@dataclass(frozen=True)
+class Rescnn56Config:
+    """The published network: 25-layer denoiser before it, 31 plain layers here. Width and input size are not published."""
+
+    layers: int = 31
+    width: int = 32
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    """The published first stage: 25 layers. It works on 2x2 pixels folded into channels, which quarters its cost."""
+
+    layers: int = 25
+    width: int = 32
+
+
+PRESETS = {
+    "small": UnmaskerConfig(),
+    "base": UnmaskerConfig(
+        segmenter=(24, 48, 96),
+        completer=(48, 96, 192),
+        dilations=(1, 2, 4, 8, 1, 2, 4, 8, 1, 1),
+        refiner=(32, 64),
+        refiner_blocks=3,
+    ),
+}
+
+
+class _Leaky(torch.autograd.Function):
+    """Leaky ReLU with a learnable scalar slope for CPUs, where PReLU's own gradient takes four times as long."""
+
+    @staticmethod
+    def forward(context, x: Tensor, slope: Tensor) -> Tensor:
+        context.save_for_backward(x, slope)
+        return F.leaky_relu(x, float(slope))
+
+    @staticmethod
+    def backward(context, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        x, slope = context.saved_tensors
+        backward = torch.ops.aten.leaky_relu_backward(gradient, x, float(slope), False)
+        return backward, (gradient * x.clamp(max=0)).sum(dtype=torch.float32)
+
+
+class SharedSlope(nn.Module):
+    """Leaky ReLU whose one learnable slope is shared by all channels (the paper's variant). [N, C, H, W] -> the same.
+
+    Export replaces it by LeakyRelu with the learnt constant, which ONNX Runtime fuses into the convolution.
+    """
+
+    def __init__(self, slope: float = 0.2):
+        super().__init__()
+        self.slope = nn.Parameter(torch.tensor(slope))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _Leaky.apply(x, self.slope) if x.device.type == "cpu" else F.prelu(x, self.slope.to(x.dtype).reshape(1))
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1, norm: bool = True) -> nn.Sequential:
+    """Convolution with `same` padding, batch norm (folded at export) and shared slope."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, dilation * (kernel // 2), dilation, bias=not norm),
+        nn.BatchNorm2d(outputs) if norm else nn.Identity(),
+        SharedSlope(),
+    )
+
+
+class Block(nn.Module):
+    """Residual block of two 3x3 convolutions, the first dilated. [N, C, H, W] -> the same. Starts as the identity."""
+
+    def __init__(self, width: int, dilation: int = 1):
+        super().__init__()
+        self.first = conv(width, width, dilation=dilation)
+        self.second = nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
+        nn.init.zeros_(self.second[1].weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(self.first(x))
+
+
+class Upsample(nn.Module):
+    """Sub-pixel upsampling: 3x3 convolution, pixel shuffle, slope. [N, I, H, W] -> [N, O, 2H, 2W]. No checkerboard at start."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs * 4, 3, padding=1)
+        with torch.no_grad():  # ICNR (arXiv 1707.02937): the four sub-pixels begin alike
+            self.conv.weight.copy_(self.conv.weight[::4].repeat_interleave(4, 0))
+            self.conv.bias.copy_(self.conv.bias[::4].repeat_interleave(4, 0))
+        self.slope = SharedSlope()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.slope(F.pixel_shuffle(self.conv(x), 2))
+
+
+def head(inputs: int, outputs: int) -> nn.Conv2d:
+    """Last 3x3 convolution before a pixel shuffle; all zero, so that an untrained network predicts no residue."""
+    layer = nn.Conv2d(inputs, outputs * 4, 3, padding=1)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def coordinates(side: int) -> Tensor:
+    """x and y of every pixel in -1..1: aligned faces make them a strong hint. [1, 2, side, side]"""
+    axis = (torch.arange(side) + 0.5) / side * 2 - 1
+    return torch.stack([axis.expand(side, side), axis.reshape(-1, 1).expand(side, side)]).unsqueeze(0)
+
+
+def dilate(region: Tensor, radius: int) -> Tensor:
+    """Grow a 0/1 region by `radius` px in every direction (square). [N, 1, H, W] -> the same."""
+    if not radius:
+        return region
+    columns = F.max_pool2d(region, (2 * radius + 1, 1), 1, (radius, 0))  # rows after columns: 34 comparisons, not 289
+    return F.max_pool2d(columns, (1, 2 * radius + 1), 1, (0, radius))
+
+
+def erode(region: Tensor, radius: int) -> Tensor:
+    """Shrink a 0/1 region by `radius` px (square); what lies outside the image counts as region. [N, 1, H, W] -> the same."""
+    return 1 - dilate(1 - region, radius)
+
+
+class Segmenter(nn.Module):
+    """Where the garment is. image [N, 3, 128, 128] -> logits [N, 1, 128, 128]. 0.3 M parameters, 3 ms on one core."""
+
+    def __init__(self, config: UnmaskerConfig):
+        super().__init__()
+        a, b, c = config.segmenter
+        self.stem = conv(5, a, 5, 2)  # 64 x 64
+        self.down1 = nn.Sequential(conv(a, b, stride=2), Block(b))  # 32 x 32
+        self.down2 = nn.Sequential(conv(b, c, stride=2), *(Block(c, d) for d in (1, 2, 4)))  # 16 x 16
+        self.up2 = Upsample(c, b)
+        self.up1 = Upsample(b, a)
+        self.mix = conv(a, a)
+        self.head = head(a, 1)
+        self.register_buffer("xy", coordinates(COARSE), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        a = self.stem(torch.cat([image * 2 - 1, self.xy.expand(len(image), -1, -1, -1)], 1))
+        b = self.down1(a)
+        b = b + self.up2(self.down2(b))
+        return F.pixel_shuffle(self.head(self.mix(a + self.up1(b))), 2)
+
+
+class SubspaceFill(nn.Module):
+    """The most likely hidden part of a face in a linear subspace, given the visible part: any region, no training loop.
+
+    A face is `mean + basis z` with z ~ N(0, 1) and independent noise; z is solved from the visible cells alone by a
+    fixed number of conjugate-gradient steps (deterministic, exportable). Worth harmonic fill + 3 dB on unseen faces.
+    Mean, basis and precision come from `data.fit_subspace`; until then the fill is black.
+
+    erased [N, 3, 128, 128] (zero under the region), region [N, 1, 128, 128] -> [N, 3, 128, 128]
+    """
+
+    def __init__(self, components: int, steps: int):
+        super().__init__()
+        cells = 3 * GRID * GRID
+        self.steps = steps
+        self.register_buffer("mean", torch.zeros(1, cells))
+        self.register_buffer("basis", torch.zeros(cells, components))
+        self.register_buffer("precision", torch.ones(1, cells))
+
+    def forward(self, erased: Tensor, region: Tensor) -> Tensor:
+        n, factor = len(erased), COARSE // GRID
+        visible = 1 - F.max_pool2d(region, factor)  # a cell counts only when all its pixels are seen
+        cells = F.avg_pool2d(erased, factor).reshape(n, -1)
+        weight = visible.expand(-1, 3, -1, -1).reshape(n, -1) * self.precision
+        z = self.solve(weight, ((cells - self.mean) * weight) @ self.basis)
+        fill = (self.mean + z @ self.basis.T).reshape(n, 3, GRID, GRID)
+        return F.interpolate(fill, scale_factor=factor, mode="bilinear", align_corners=False).clamp(0, 1)
+
+    def solve(self, weight: Tensor, right: Tensor) -> Tensor:
+        """(1 + basis' weight basis) z = right by conjugate gradients. [N, cells], [N, components] -> [N, components]
+
+        Preconditioned by the diagonal, without which rounding errors grow until two runtimes disagree in the third digit.
+        """
+        scale = (1 + weight @ self.basis.square()).rsqrt()
+        z, residual = torch.zeros_like(right), right * scale
+        direction, power = residual, residual.square().sum(1, keepdim=True)
+        for _ in range(self.steps):
+            along = direction * scale
+            image = (along + ((along @ self.basis.T) * weight) @ self.basis) * scale
+            step = power / ((direction * image).sum(1, keepdim=True) + 1e-12)
+            z = z + step * direction
+            residual = residual - step * image
+            before, power = power, residual.square().sum(1, keepdim=True)
+            direction = residual + power / (before + 1e-12) * direction
+        return z * scale
+
+
+class Completer(nn.Module):
+    """The hidden part of the face, coarsely: linear fill minus a predicted residue.
+
+    erased [N, 3, 128, 128], region [N, 1, 128, 128] -> completed [N, 3, 128, 128], features [N, C, 64, 64].
+    Dilated blocks at 16x16 let every pixel of the hole see the whole face (31 plain layers see 63 px).
+    """
+
+    def __init__(self, config: UnmaskerConfig):
+        super().__init__()
+        a, b, c = config.completer
+        self.fill = SubspaceFill(config.components, config.fill_steps)
+        self.stem = conv(6, a, 5, 2)  # 64 x 64
+        self.down1 = nn.Sequential(conv(a, b, stride=2), Block(b))  # 32 x 32
+        self.down2 = nn.Sequential(conv(b, c, stride=2), *(Block(c, d) for d in config.dilations))  # 16 x 16
+        self.up2 = Upsample(c, b)
+        self.mix2 = Block(b)
+        self.up1 = Upsample(b, a)
+        self.head = head(a, 3)
+        self.register_buffer("xy", coordinates(COARSE), persistent=False)
+
+    def forward(self, erased: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(erased.device.type, enabled=False):
+            fill = self.fill(erased.float(), region.float())
+        observed = erased + region * fill
+        a = self.stem(torch.cat([observed * 2 - 1, region, self.xy.expand(len(erased), -1, -1, -1)], 1))
+        b = self.down1(a)
+        b = self.mix2(b + self.up2(self.down2(b)))
+        features = a + self.up1(b)
+        residue = F.pixel_shuffle(self.head(features), 2).float()
+        return observed - region * residue, features
+
+
+class Refiner(nn.Module):
+    """Fine structure at 256x256: the enlarged coarse face minus a second residue. Fully convolutional: trains on windows.
+
+    erased [N, 3, S, S], region [N, 1, S, S], coarse [N, 3, S/2, S/2], features [N, C, S/4, S/4] -> [N, 3, S, S]
+    """
+
+    def __init__(self, config: UnmaskerConfig):
+        super().__init__()
+        a, b = config.refiner
+        self.stem = conv(4, a, 5, 2)
+        self.down = conv(a, b, stride=2)
+        self.take = nn.Conv2d(config.completer[0], b, 1)
+        self.body = nn.Sequential(*(Block(b, d) for d in (1, 2, 1)[: config.refiner_blocks]))
+        self.up = Upsample(b, a)
+        self.mix = conv(a, a)
+        self.head = head(a, 3)
+
+    def forward(self, erased: Tensor, region: Tensor, coarse: Tensor, features: Tensor) -> Tensor:
+        enlarged = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+        observed = erased + region * enlarged
+        a = self.stem(torch.cat([observed * 2 - 1, region], 1))
+        b = self.body(self.down(a) + self.take(features))
+        residue = F.pixel_shuffle(self.head(self.mix(a + self.up(b))), 2).float()
+        return observed - region * residue
+
+
+class Unmasker(nn.Module):
+    """The blind unmasker in one graph: segment, threshold, dilate, erase, complete, refine, paste back.
+
+    image [N, 3, 256, 256] -> unmasked [N, 3, 256, 256] in 0..1, region [N, 1, 256, 256] of 0 and 1,
+    maskProbability [N, 1, 256, 256]. Outside the region `unmasked` is the image itself, to the bit.
+    """
+
+    def __init__(self, config: UnmaskerConfig = PRESETS["small"]):
+        super().__init__()
+        self.config = config
+        self.segmenter = Segmenter(config)
+        self.completer = Completer(config)
+        self.refiner = Refiner(config)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        probability = mask_probability(self.segmenter, image)
+        region = region_from(probability, self.config)
+        return self.complete(image, region), region, probability
+
+    def complete(self, image: Tensor, region: Tensor) -> Tensor:
+        """What is under a region that is already known. image [N, 3, 256, 256], region [N, 1, 256, 256] -> [N, 3, 256, 256]"""
+        erased = image * (1 - region)
+        coarse_erased, coarse_region = halve(erased, region)
+        coarse, features = self.completer(coarse_erased, coarse_region)
+        return erased + region * self.refiner(erased, region, coarse, features).clamp(0, 1)
+
+
+def mask_probability(segmenter: Segmenter, image: Tensor) -> Tensor:
+    """Probability of garment per pixel, found at half size. [N, 3, 256, 256] -> [N, 1, 256, 256]"""
+    logits = segmenter(F.avg_pool2d(image, 2)).float()
+    return F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False).sigmoid()
+
+
+def region_from(probability: Tensor, config: UnmaskerConfig) -> Tensor:
+    """The region to erase: thresholded, holes closed, grown, and empty when hardly anything was found. [N, 1, 256, 256] -> same"""
+    found = (probability > config.threshold).to(probability.dtype)
+    enough = (found.mean((1, 2, 3), keepdim=True) > config.minimum_area).to(found.dtype)
+    return erode(dilate(found, config.grow), config.shrink) * enough
+
+
+def halve(erased: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
+    """Half-size erased image and region; a pixel touched by the region belongs to it. -> [N, 3, H/2, W/2], [N, 1, H/2, W/2]"""
+    small = F.max_pool2d(region, 2)
+    return F.avg_pool2d(erased, 2) * (1 - small), small
+
+
+class PlainResidual(nn.Module):
+    """Observed minus predicted residue by a plain stack: conv + slope, (conv + BN + slope) x (layers - 2), conv.
+
+    [N, channels, H, W] -> the same. Reading of the paper: PAPER.md, "Careful".
+    """
+
+    def __init__(self, channels: int, width: int, layers: int):
+        super().__init__()
+        inner = [conv(width, width) for _ in range(layers - 2)]
+        for layer in inner:  # starts close to the identity (arXiv 1706.00388): 25 random layers would scramble the noise
+            nn.init.normal_(layer[0].weight, 0, (1 / layer[0].weight[0].numel()) ** 0.5 * 0.4)
+            with torch.no_grad():
+                layer[0].weight[:, :, 1, 1] += torch.eye(width)
+        last = nn.Conv2d(width, channels, 3, padding=1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.stack = nn.Sequential(conv(channels, width, norm=False), *inner, last)
+
+    def forward(self, observed: Tensor) -> Tensor:
+        return observed - self.stack(observed * 2 - 1).float()
+
+
+class Denoiser(nn.Module):
+    """The paper's first stage: blind residual denoiser for sigma 0..50 of 255. image [N, 3, H, W] -> denoised, clipped.
+
+    H and W must be even. Two by two pixels are folded into channels (as FFDNet, arXiv 1710.04026, does) for speed.
+    """
+
+    def __init__(self, config: DenoiserConfig = DenoiserConfig()):
+        super().__init__()
+        self.config = config
+        self.net = PlainResidual(12, config.width, config.layers)
+
+    def estimate(self, image: Tensor) -> Tensor:
+        """image minus predicted noise, not clipped: what the loss sees. [N, 3, H, W] -> the same"""
+        return F.pixel_shuffle(self.net(F.pixel_unshuffle(image, 2)), 2)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.estimate(image).clamp(0, 1)
+
+
+class Rescnn56(nn.Module):
+    """The published unmasker, layers 26 to 56: 31 plain layers that see the masked photo as it is and predict the residue.
+
+    image [N, 3, 256, 256] -> the same three outputs as `Unmasker`. It borrows the segmenter to know what to paste, and
+    works at 128x128 (the paper gives no size), which doubles its 63 px field of view for a quarter of the cost.
+    """
+
+    def __init__(self, config: Rescnn56Config = Rescnn56Config(), unmasker: UnmaskerConfig = PRESETS["small"]):
+        super().__init__()
+        self.config = config
+        self.unmasker = unmasker
+        self.segmenter = Segmenter(unmasker)
+        self.net = PlainResidual(3, config.width, config.layers)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        probability = mask_probability(self.segmenter, image)
+        region = region_from(probability, self.unmasker)
+        small = self.net(F.avg_pool2d(image, 2)).clamp(0, 1)
+        restored = F.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False)
+        return image * (1 - region) + region * restored, region, probability
+
+
+class Critic(nn.Module):
+    """Patch discriminator of the natural stage, spectrally normalised (arXiv 1802.05957). Training only.
+
+    window [N, 3, S, S], region [N, 1, S, S] -> patch scores and the features of every layer, for feature matching.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = (48, 96, 192, 192, 192)):
+        super().__init__()
+        pairs = zip((4, *widths[:-1]), widths)
+        self.layers = nn.ModuleList(spectral_norm(nn.Conv2d(i, o, 4, 2, 1)) for i, o in pairs)
+        self.last = spectral_norm(nn.Conv2d(widths[-1], 1, 3, 1, 1))
+
+    def forward(self, window: Tensor, region: Tensor) -> tuple[Tensor, list[Tensor]]:
+        x, features = torch.cat([window * 2 - 1, region * 2 - 1], 1), []
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), 0.2)
+            features.append(x)
+        return self.last(x), features
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict]:
+    """Optimiser groups: decay for convolution weights, none for slopes, biases and batch norm (the paper's rule)."""
+    decayed = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
+    plain = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def describe(config: UnmaskerConfig | Rescnn56Config | DenoiserConfig) -> dict:
+    """A config as plain values, for checkpoints and logs."""
+    return asdict(config)
+
+
+# --- mask-detector ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """Widths of the detector. Defaults: about 2.2 GMAC at 640x640, 35 ms on one core."""
+
+    stem: tuple[int, int] = (16, 32)  # strides 2 and 4: full-resolution stages are memory-bound on a CPU
+    widths: tuple[int, ...] = (64, 96, 96, 96)  # strides 8, 16, 32, 64
+    blocks: tuple[int, ...] = (1, 1, 2, 1)  # residual blocks per stride
+    neck: int = 48
+    head: int = 2  # 3x3 layers before the outputs
+    temperature: float = 1.0  # of P(mask); set by calibration, never trained
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return tuple(8 << level for level in range(len(self.widths)))
+
+
+class ConvNorm(nn.Module):
+    """Convolution, batch norm, ReLU; the convolution may be shared by several pyramid levels.
+
+    Each level keeps a norm of its own: running statistics mixed over levels would fit none of them at test time
+    (NAS-FPN, https://arxiv.org/abs/1904.07392, section 4.1). `fold` writes the norms into the convolutions.
+    """
+
+    def __init__(self, inputs: int, outputs: int, size: int = 3, stride: int = 1, levels: int = 1, active: bool = True):
+        super().__init__()
+        self.convs = nn.ModuleList([nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)])
+        self.norms = nn.ModuleList([nn.BatchNorm2d(outputs) for _ in range(levels)])
+        self.active = active
+
+    def forward(self, x: Tensor, level: int = 0) -> Tensor:
+        x = self.norms[level](self.convs[0](x)) if len(self.norms) else self.convs[level](x)
+        return F.relu(x) if self.active else x
+
+    def fold(self) -> None:
+        """One convolution with bias per level, no norms left. Call in eval mode only."""
+        self.convs = nn.ModuleList([fuse_conv_bn_eval(self.convs[0], norm) for norm in self.norms])
+        self.norms = nn.ModuleList()
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 layers around a shortcut; width unchanged."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.first = ConvNorm(width, width)
+        self.second = ConvNorm(width, width, active=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.second(self.first(x)))
+
+
+class Candidates(NamedTuple):
+    """What the network says at every cell of every level, N cells in all; lengths in input pixels."""
+
+    boxes: Tensor  # [B, N, 4] x1, y1, x2, y2
+    eyes: Tensor  # [B, N, 4] x, y of the person's right eye, then of the left
+    face_logits: Tensor  # [B, N]
+    mask_logits: Tensor  # [B, N] before the temperature
+
+
+class Detector(nn.Module):
+    """One-stage, anchor-free face and mask detector: every cell says at most one face.
+
+    In the spirit of YuNet (https://doi.org/10.1007/s11633-023-1423-y) and SCRFD (https://arxiv.org/abs/2105.04714):
+    dense 3x3 layers, a top-down pyramid, one small head whose weights all levels share.
+    `forward` takes photos [B, 3, H, W], RGB in 0..1, H and W multiples of the last stride, and returns Candidates.
+    """
+
+    def __init__(self, config: DetectorConfig = DetectorConfig()):
+        super().__init__()
+        self.config = config
+        levels = len(config.widths)
+        self.stem = nn.Sequential(
+            ConvNorm(3, config.stem[0], size=5, stride=2), ConvNorm(config.stem[0], config.stem[1], stride=2)
+        )
+        inputs = (config.stem[1], *config.widths[:-1])
+        self.stages = nn.ModuleList(
+            nn.Sequential(ConvNorm(i, w, stride=2), *(ResidualBlock(w) for _ in range(n)))
+            for i, w, n in zip(inputs, config.widths, config.blocks)
+        )
+        self.laterals = nn.ModuleList(ConvNorm(w, config.neck, size=1) for w in config.widths)
+        self.smooth = ConvNorm(config.neck, config.neck, levels=levels)
+        self.head = nn.ModuleList(ConvNorm(config.neck, config.neck, levels=levels) for _ in range(config.head))
+        self.out = nn.Conv2d(config.neck, 10, 1)  # centre 2, log size 2, eyes 4, face, mask
+        nn.init.normal_(self.out.weight, std=0.01)
+        nn.init.zeros_(self.out.bias)
+        self.out.bias.data[8] = -4.0  # one cell in fifty is a face: the focal loss starts calm
+
+    def forward(self, photos: Tensor) -> Candidates:
+        x = self.stem(photos * 2 - 1)  # the letterbox's 0.5 becomes 0, which is also what the convolutions pad with
+        pyramid = []
+        for stage in self.stages:
+            x = stage(x)
+            pyramid.append(x)
+        above, said = None, []
+        for level in reversed(range(len(pyramid))):
+            x = self.laterals[level](pyramid[level])
+            if above is not None:
+                x = x + F.interpolate(above, scale_factor=2.0, mode="nearest")
+            above = x
+            x = self.smooth(x, level)
+            for layer in self.head:
+                x = layer(x, level)
+            said.insert(0, self._decode(self.out(x), self.config.strides[level]))
+        return Candidates(*(torch.cat(parts, dim=1) for parts in zip(*said)))
+
+    @staticmethod
+    def _decode(raw: Tensor, stride: int) -> Candidates:
+        """Raw outputs [B, 10, h, w] of one level -> its candidates [B, h*w, ...], row by row."""
+        height, width = raw.shape[-2:]
+        raw = raw.float().flatten(2).transpose(1, 2)  # [B, h*w, 10]
+        cells = cell_centres(height, width, stride).to(raw)  # [h*w, 2]
+        centre = cells + raw[..., 0:2] * stride
+        half = raw[..., 2:4].clamp(-4, 4).exp() * stride  # size = 2 strides at log 0
+        eyes = cells.repeat(1, 2) + raw[..., 4:8] * (2 * stride)
+        return Candidates(torch.cat([centre - half, centre + half], dim=-1), eyes, raw[..., 8], raw[..., 9])
+
+    def fold(self) -> "Detector":
+        """Writes every batch norm into its convolution, in place; the network computes the same, a little faster."""
+        self.eval()
+        for module in self.modules():
+            if isinstance(module, ConvNorm):
+                module.fold()
+        return self
+
+
+def cell_centres(height: int, width: int, stride: int) -> Tensor:
+    """Centres of the cells, row by row -> [height*width, 2] x, y in input pixels (integer = pixel centre)."""
+    ys, xs = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return (torch.stack([xs, ys], dim=-1).reshape(-1, 2).float() + 0.5) * stride - 0.5
+
+
+class ExportedDetector(nn.Module):
+    """The graph that ships: photo [1, 3, 640, 640] -> boxes, eyes, scores, maskProbabilities, calibrated."""
+
+    def __init__(self, detector: Detector):
+        super().__init__()
+        self.detector = detector
+        self.temperature = detector.config.temperature
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        found = self.detector(image)
+        return found.boxes, found.eyes, found.face_logits.sigmoid(), (found.mask_logits / self.temperature).sigmoid()

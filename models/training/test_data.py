@@ -1,0 +1,126 @@
+"""Readers, alignment and samples, on faces made up here."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import data
+
+
+def made_up_faces(count: int = 8, seed: int = 0) -> data.Faces:
+    """Smooth ovals with eyes and a mouth where the mean landmarks are: enough of a face for code, of nobody."""
+    rng = np.random.default_rng(seed)
+    images, landmarks = [], []
+    for _ in range(count):
+        back, skin, lips = rng.integers(30, 220, (3, 3))
+        image = np.full((256, 256, 3), back, np.uint8)
+        cv2.ellipse(image, (129, 140), (64, 88), 0, 0, 360, skin.tolist(), -1)
+        for x in (98, 158):
+            cv2.circle(image, (x, 118), 7, (20, 20, 30), -1)
+        cv2.ellipse(image, (129, 185), (26, 8), 0, 0, 360, lips.tolist(), -1)
+        images.append(cv2.GaussianBlur(image, (0, 0), 2))
+        landmarks.append(data.MEAN_SHAPE)
+    names = [f"{i}.jpg" for i in range(count)]
+    return data.Faces(images, np.stack(landmarks), names, ["made-up"] * count, [""] * count)
+
+
+def test_alignment_puts_the_eyes_where_the_contract_says():
+    eyes = np.array([[40.0, 80.0], [90.0, 60.0]])
+    matrix = data.alignment(eyes)
+    moved = eyes @ matrix[:, :2].T + matrix[:, 2]
+    assert np.allclose(moved, [[98, 118], [158, 118]])
+
+
+def test_a_turned_head_is_scaled_by_its_box_not_by_its_narrow_eyes():
+    eyes = np.array([[100.0, 100.0], [120.0, 100.0]])
+    matrix = data.alignment(eyes, box_height=200)
+    assert np.hypot(matrix[0, 0], matrix[0, 1]) == pytest.approx(60 / 72)
+
+
+def test_samples_are_the_same_for_the_same_seed():
+    faces = made_up_faces()
+    first, second = (data.completion_sample(faces, np.random.default_rng(5), 128) for _ in range(2))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_a_completion_sample_has_a_region_of_zeros_and_ones_on_the_lower_face():
+    faces = made_up_faces()
+    sample = data.completion_sample(faces, np.random.default_rng(1), 128)
+    assert sample["image"].shape == (3, 128, 128) and sample["image"].dtype == np.uint8
+    assert set(np.unique(sample["region"])) == {0, 1}
+    assert 0.05 < sample["region"].mean() < 0.5
+    assert sample["region"][0, 64:].sum() > sample["region"][0, :64].sum()
+
+
+def test_a_worn_sample_differs_from_the_truth_only_under_the_garment_and_its_shadow():
+    sample = data.worn_sample(made_up_faces(), np.random.default_rng(2), 256, index=0)
+    differs = (sample["image"].astype(int) - sample["truth"]).__abs__().max(0) > 40
+    assert (differs & (sample["region"][0] == 0)).mean() < 0.01
+    assert differs.mean() > 0.02
+
+
+def test_some_segmenter_samples_hold_no_mask():
+    rng, faces = np.random.default_rng(0), made_up_faces()
+    empty = [data.mask_sample(faces, rng)["region"].sum() == 0 for _ in range(40)]
+    assert 0 < sum(empty) < 30
+
+
+def test_a_source_in_the_table_gets_its_share_whatever_its_size():
+    faces = made_up_faces(10)
+    faces.sources[:] = ["aaf"] * 9 + ["other"]
+    weights = faces.weights()
+    assert weights[:9].sum() == pytest.approx(data.SOURCE_SHARES["aaf"])
+    assert weights.sum() == pytest.approx(1)
+
+
+def test_a_pixel_the_region_touches_belongs_to_the_smaller_region():
+    region = np.zeros((4, 4), bool)
+    region[1, 2] = True
+    assert data.region_to_size(region, 2).tolist() == [[False, True], [False, False]]
+
+
+def test_the_subspace_explains_the_faces_it_was_fitted_on():
+    faces = made_up_faces(12)
+    fitted = data.fit_subspace(faces, components=8, draws=1)
+    assert fitted["mean"].shape == fitted["precision"].shape == (1, 3072)
+    assert fitted["basis"].shape == (3072, 8)
+    assert torch.isfinite(fitted["basis"]).all() and (fitted["precision"] > 0).all()
+
+
+@pytest.fixture
+def celeba(tmp_path: Path) -> Path:
+    """Three made-up photos in CelebA's layout, 178x218, one per published split."""
+    (tmp_path / "img_align_celeba").mkdir()
+    for number in (1, 2, 3):
+        cv2.imwrite(str(tmp_path / "img_align_celeba" / f"00000{number}.jpg"), np.full((218, 178, 3), 60 * number, np.uint8))
+    names = [f"00000{n}.jpg" for n in (1, 2, 3)]
+    points = "69 109 106 113 77 142 73 152 108 154"
+    (tmp_path / "list_landmarks_align_celeba.txt").write_text(
+        "3\nlefteye_x lefteye_y ...\n" + "".join(f"{name}  {points}\n" for name in names)
+    )
+    (tmp_path / "identity_CelebA.txt").write_text("".join(f"{name} {100 + i}\n" for i, name in enumerate(names)))
+    (tmp_path / "list_eval_partition.txt").write_text("".join(f"{name} {i}\n" for i, name in enumerate(names)))
+    return tmp_path
+
+
+def test_celeba_is_read_by_its_published_split_with_identities(celeba):
+    for index, split in enumerate(("train", "val", "test")):
+        faces = data.read_celeba(celeba, split)
+        assert faces.names == [f"00000{index + 1}.jpg"]
+        assert faces.identities == [str(100 + index)]
+        assert faces.images[0].shape == (218, 178, 3)
+
+
+def test_five_points_become_68_whose_eyes_are_the_given_eyes(celeba):
+    eyes = data.eyes_of(data.read_celeba(celeba, "train").landmarks[0])
+    assert np.allclose(eyes, [[69, 109], [106, 113]], atol=4)
+
+
+def test_a_split_without_faces_is_an_error_that_says_so(tmp_path):
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "index.csv").write_text("file,source,identity,split\n")
+    with pytest.raises(ValueError, match="faces of split 'val'"):
+        data.read_faces(tmp_path, "val")

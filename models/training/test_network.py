@@ -1,0 +1,137 @@
+"""What the networks promise, with random weights and small pictures."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+import network as nets
+
+SMALL = replace(nets.PRESETS["small"], segmenter=(4, 8, 8), completer=(8, 8, 16), dilations=(1, 2), refiner=(8, 8), components=6)
+
+
+@pytest.fixture
+def unmasker() -> nets.Unmasker:
+    """An untrained unmasker with loud random weights and a made-up subspace, so that nothing is zero by luck."""
+    torch.manual_seed(3)
+    network = nets.Unmasker(SMALL).eval()
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.normal_(module.weight, 0, 0.1)
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1)
+    fill = network.completer.fill
+    fill.basis.normal_(0, 0.05)
+    fill.precision.fill_(20)
+    fill.mean.fill_(0.5)
+    return network
+
+
+def square_region(side: int = 256) -> torch.Tensor:
+    region = torch.zeros(1, 1, side, side)
+    region[..., side // 2 : side * 3 // 4, side // 3 : side * 2 // 3] = 1
+    return region
+
+
+def test_outputs_have_the_contract_shapes_and_ranges(unmasker):
+    unmasked, region, probability = unmasker(torch.rand(2, 3, 256, 256))
+    assert unmasked.shape == (2, 3, 256, 256)
+    assert region.shape == probability.shape == (2, 1, 256, 256)
+    assert 0 <= unmasked.min() and unmasked.max() <= 1
+    assert set(region.unique().tolist()) <= {0.0, 1.0}
+
+
+def test_pixels_outside_the_region_come_back_to_the_bit(unmasker):
+    image, region = torch.rand(1, 3, 256, 256), square_region()
+    completed = unmasker.complete(image, region)
+    assert torch.equal(completed * (1 - region), image * (1 - region))
+    assert not torch.equal(completed, image)
+
+
+def test_what_lies_under_the_region_cannot_change_the_result(unmasker):
+    region, image = square_region(), torch.rand(1, 3, 256, 256)
+    other = torch.where(region > 0, torch.rand_like(image), image)
+    assert torch.equal(unmasker.complete(image, region), unmasker.complete(other, region))
+
+
+def test_every_pixel_of_the_hole_sees_far_corners_of_the_face():
+    torch.manual_seed(0)
+    network = nets.Completer(nets.PRESETS["small"]).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)
+        if isinstance(module, nn.Conv2d):
+            nn.init.normal_(module.weight, 0, (2 / module.weight[0].numel()) ** 0.5)
+    region = square_region(128)
+    a = torch.full((1, 3, 128, 128), 0.5)
+    b = a.clone()
+    b[..., :8, :8] = 1
+    change = (network(a * (1 - region), region)[0] - network(b * (1 - region), region)[0]).abs()
+    assert (change * region).sum() > 0
+    assert change[..., 90, 70].sum() > 0
+
+
+def test_the_linear_fill_recovers_a_face_of_its_own_subspace():
+    torch.manual_seed(0)
+    fill = nets.SubspaceFill(components=5, steps=16)
+    fill.mean.fill_(0.5)
+    smooth = nn.functional.interpolate(torch.randn(5, 3, 4, 4), size=32, mode="bilinear").reshape(5, -1)
+    fill.basis.copy_(smooth.T * 0.1)
+    fill.precision.fill_(1e4)
+    cells = (fill.mean + torch.randn(1, 5) @ fill.basis.T).reshape(1, 3, 32, 32)
+    image = nn.functional.interpolate(cells, scale_factor=4, mode="nearest").clamp(0, 1)
+    region = square_region(128)
+    restored = nn.functional.avg_pool2d(fill(image * (1 - region), region), 4)
+    inside = square_region(128)[..., ::4, ::4]
+    assert ((restored - cells.clamp(0, 1)).abs() * inside).max() < 0.05
+
+
+def test_little_mask_erases_nothing():
+    probability = torch.zeros(1, 1, 256, 256)
+    probability[..., 100:110, 100:110] = 1  # 0.15 % of the crop
+    assert nets.region_from(probability, SMALL).sum() == 0
+
+
+def test_the_region_covers_the_mask_with_a_margin_and_closes_its_holes():
+    probability = torch.zeros(1, 1, 256, 256)
+    probability[..., 100:180, 80:180] = 1
+    probability[..., 130:140, 120:130] = 0  # a printed logo taken for skin
+    region = nets.region_from(probability, SMALL)
+    margin = SMALL.grow - SMALL.shrink
+    expected = torch.zeros_like(region)
+    expected[..., 100 - margin : 180 + margin, 80 - margin : 180 + margin] = 1
+    assert torch.equal(region, expected)
+
+
+def test_separable_dilation_equals_a_square_one():
+    region = (torch.rand(1, 1, 40, 40) > 0.97).float()
+    assert torch.equal(nets.dilate(region, 3), nn.functional.max_pool2d(region, 7, 1, 3))
+
+
+def test_the_shared_slope_learns_as_a_leaky_relu():
+    slope = nets.SharedSlope(0.25)
+    x = torch.randn(2, 3, 5, 5, dtype=torch.float32, requires_grad=True)
+    slope(x).sum().backward()
+    assert torch.allclose(x.grad, torch.where(x > 0, 1.0, 0.25))
+    assert torch.allclose(slope.slope.grad, x.detach().clamp(max=0).sum())
+
+
+def test_slopes_and_batch_norm_are_never_decayed():
+    decayed, plain = nets.parameter_groups(nets.Denoiser(nets.DenoiserConfig(layers=4, width=8)), 0.01)
+    assert decayed["weight_decay"] == 0.01 and plain["weight_decay"] == 0.0
+    assert all(p.ndim == 4 for p in decayed["params"])
+    assert all(p.ndim <= 1 for p in plain["params"])
+
+
+def test_the_published_depths_are_25_and_31_layers():
+    def convolutions(network: nn.Module) -> int:
+        return sum(isinstance(m, nn.Conv2d) for m in network.modules())
+
+    assert convolutions(nets.Denoiser().net) == 25
+    assert convolutions(nets.Rescnn56().net) == 31
+
+
+def test_an_untrained_denoiser_changes_nothing():
+    image = torch.rand(1, 3, 32, 32)
+    assert torch.allclose(nets.Denoiser().eval()(image), image, atol=1e-6)

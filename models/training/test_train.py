@@ -1,0 +1,107 @@
+"""A short training must overfit, stop at any moment, and go on as if it had not stopped."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import train
+from test_data import made_up_faces
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data folder of 8 made-up faces, the same for training and validation."""
+    faces = made_up_faces(8)
+    for split in ("train", "val"):
+        (tmp_path / "faces" / split).mkdir(parents=True)
+    index, points = ["file,source,identity,split"], ["file," + ",".join(f"x{i},y{i}" for i in range(1, 69))]
+    for split in ("train", "val"):
+        for number, image in enumerate(faces.images):
+            name = f"{split}/{number}.png"
+            cv2.imwrite(str(tmp_path / "faces" / name), image[..., ::-1])
+            index.append(f"{name},made-up,,{split}")
+            points.append(name + "," + ",".join(f"{v:.1f}" for v in faces.landmarks[number].ravel()))
+    (tmp_path / "faces" / "index.csv").write_text("\n".join(index))
+    (tmp_path / "faces" / "landmarks.csv").write_text("\n".join(points))
+    return tmp_path
+
+
+def run(stage: str, folder: Path, images: int, *extra: str) -> dict[str, float]:
+    common = ["--data", str(folder), "--out", str(folder / "runs"), "--images", str(images), "--workers", "0", "--quiet"]
+    return train.main([stage, *common, "--device", "cpu", "--batch", "4", *extra])
+
+
+def test_eight_faces_are_overfitted_from_nothing(folder, monkeypatch):
+    monkeypatch.setattr(train.Complete, "prepare", lambda *_: None)  # no linear fill: the network has to do it alone
+    end = run("complete", folder, 400)
+    assert end["regionPsnr"] > 15 and end["aboveFill"] > 6
+    saved = torch.load(folder / "runs" / "complete.pt", weights_only=False)
+    assert saved["scores"] == end and saved["config"]["completer"] and saved["commit"] and saved["seed"] == 1
+    assert (folder / "runs" / "complete.csv").exists() and (folder / "runs" / "complete.png").exists()
+
+
+def test_a_resumed_run_goes_on_where_it_stopped(folder):
+    run("complete", folder, 8)
+    before = torch.load(folder / "runs" / "complete.pt", weights_only=False)
+    run("complete", folder, 16, "--resume")
+    after = torch.load(folder / "runs" / "complete.pt", weights_only=False)
+    assert (before["steps"], after["steps"]) == (2, 4)
+    assert after["rows"][:1] == before["rows"] and after["elapsed"] > before["elapsed"]
+
+
+@pytest.mark.parametrize("stage", ["segment", "denoise", "plain", "refine"])
+def test_every_stage_trains_and_scores(folder, stage):
+    scores = run(stage, folder, 8)
+    assert np.isfinite(scores[train.STAGES[stage].best])
+
+
+def test_the_natural_stage_starts_from_the_least_error_and_keeps_its_critic(folder):
+    run("complete", folder, 4)
+    run("natural", folder, 4, "--start", str(folder / "runs" / "complete.pt"))
+    first = torch.load(folder / "runs" / "natural.pt", weights_only=False)
+    assert first["critic"] and first["parts"] == ("completer", "refiner")
+    run("natural", folder, 8, "--resume")
+    assert torch.load(folder / "runs" / "natural.pt", weights_only=False)["steps"] == 2
+
+
+def test_the_rate_rises_then_falls():
+    rates = [train.one_cycle(p) for p in (0.0, train.WARM_UP, 0.5, 1.0)]
+    assert rates[0] < rates[1] > rates[2] > rates[3] > 0
+
+
+def test_psnr_is_measured_on_the_region_alone():
+    truth, region = torch.zeros(1, 3, 4, 4), torch.zeros(1, 1, 4, 4)
+    region[..., :2, :2] = 1
+    image = truth + 0.1
+    image[..., 2:, :] = 9
+    assert train.region_psnr(image, truth, region).item() == pytest.approx(20, abs=1e-4)
+
+
+def test_a_smooth_fill_has_little_gradient_energy():
+    truth, region = torch.rand(1, 3, 16, 16), torch.ones(1, 1, 16, 16)
+    assert train.gradient_ratio(truth, truth, region).item() == pytest.approx(1)
+    assert train.gradient_ratio(truth * 0.5, truth, region).item() == pytest.approx(0.25, abs=1e-4)
+
+
+def test_noise_is_as_strong_as_asked_and_fits_eight_bits():
+    torch.manual_seed(0)
+    clean = torch.full((64, 3, 16, 16), 0.5)
+    noisy = train.add_noise(clean)
+    sigma = (noisy - clean).flatten(1).std(1) * 255
+    assert sigma.min() < 8 and 40 < sigma.max() < 60
+    assert torch.allclose((noisy * 255).round(), noisy * 255, atol=1e-3)
+
+
+def test_windows_follow_the_region_and_line_up_across_scales():
+    region = torch.zeros(1, 1, 256, 256)
+    region[..., 120:220, 60:190] = 1
+    corner = train.window_corner(region)
+    (y, x), size = corner[0], train.WINDOW
+    assert y % 4 == 0 and x % 4 == 0 and 0 <= y <= 256 - size and 0 <= x <= 256 - size
+    assert train.window(region, corner, size, 1).sum() == region.sum()
+    assert train.window(region[..., ::4, ::4], corner, size, 4).shape == (1, 1, size // 4, size // 4)
+
+

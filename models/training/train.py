@@ -1,0 +1,663 @@
+"""Training of every network but the detector. One command per stage; each runs for `--minutes`, on CPU or CUDA alike.
+
+    D="--data ../../shared/data --out ../../runs"                      # 2 CPU cores: minutes below; one GPU: --preset base
+    python train.py segment  $D --minutes 6                            # where the mask is
+    python train.py complete $D --minutes 60                           # the face at 128x128, least error
+    python train.py refine   $D --minutes 10 --start runs/complete.pt  # ... at 256x256       -> rescnn-fidelity
+    python train.py natural  $D --minutes 25 --start runs/refine.pt    # ... made natural     -> rescnn
+    python train.py denoise  $D --minutes 8                            # the paper's first stage
+    python train.py plain    $D --minutes 8                            # the paper's second stage -> rescnn-56
+
+Every stage writes OUT/<stage>.pt (about every two minutes, at the end, and on Ctrl-C), OUT/<stage>.csv and
+OUT/<stage>.png (curves). `--resume` goes on from OUT/<stage>.pt as if it had never stopped. A checkpoint carries the
+config, the git commit, the seed and the scores. `--celeba DIR` trains on CelebA's published split instead of --data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import csv
+import math
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+import data as faces_data
+import network as nets
+from network import COARSE, CROP, PRESETS
+
+CHECK_SECONDS = 120.0
+VALIDATION_FACES = 160
+WINDOW = 160  # px at 256x256 around the region: what the refiner and the critic train on
+WARM_UP = 0.05  # share of the run in which the rate rises
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Optimisation of one stage. `rate` is the peak of a one-cycle schedule over the minutes given."""
+
+    batch: int = 16
+    rate: float = 2e-3
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.99)
+    ema: float = 0.999
+    clip: float = 1.0
+
+
+class Stage:
+    """What is particular to one kind of training: its network, samples, loss and scores."""
+
+    name = ""
+    parts: tuple[str, ...] = ()  # sub-networks this stage trains, by attribute name; empty: the whole network
+    recipe = Recipe()
+    best = "regionPsnr"
+
+    def build(self, preset: str) -> nn.Module:
+        raise NotImplementedError
+
+    def prepare(self, network: nn.Module, faces: faces_data.Faces) -> None:
+        """Once, before a fresh run."""
+
+    def sample(self, faces: faces_data.Faces):
+        """-> function of a generator that returns one sample"""
+        raise NotImplementedError
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor], progress: float) -> Tensor:
+        raise NotImplementedError
+
+    def validation(self, faces: faces_data.Faces) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+    def scores(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Per-image values [N]; they are averaged over the validation faces."""
+        raise NotImplementedError
+
+
+class Segment(Stage):
+    """Dice + BCE on made-up masks after a bad camera; bare and distracted faces teach it to say nothing."""
+
+    name, parts, best = "segment", ("segmenter",), "iou"
+
+    def build(self, preset):
+        return nets.Unmasker(PRESETS[preset])
+
+    def sample(self, faces):
+        return lambda rng: faces_data.mask_sample(faces, rng)
+
+    def loss(self, network, batch, progress):
+        logits, truth = network.segmenter(batch["image"]).float(), batch["region"]
+        probability = logits.sigmoid()
+        overlap = (probability * truth).sum((1, 2, 3))
+        dice = 1 - (2 * overlap + 20) / (probability.sum((1, 2, 3)) + truth.sum((1, 2, 3)) + 20)
+        return F.binary_cross_entropy_with_logits(logits, truth) * 2 + dice.mean()
+
+    def validation(self, faces):
+        rng = np.random.default_rng(1)
+        return faces_data.collate([faces_data.mask_sample(faces, rng) for _ in range(VALIDATION_FACES)])
+
+    def scores(self, network, batch):
+        found, truth = network.segmenter(batch["image"]) > 0, batch["region"] > 0.5
+        both, either = (found & truth).sum((1, 2, 3)).float(), (found | truth).sum((1, 2, 3)).float()
+        masked, area = truth.any(-1).any(-1).any(-1), truth.sum((1, 2, 3)).float()
+        nan = torch.full_like(both, math.nan)
+        return {
+            "iou": torch.where(masked, both / either.clamp_min(1), nan),
+            "missed": torch.where(masked, 1 - both / area.clamp_min(1), nan),
+            "falseShare": torch.where(masked, nan, found.float().mean((1, 2, 3))),
+        }
+
+
+class Complete(Stage):
+    """Least error at 128x128: Charbonnier on the region plus gradients; the last quarter maximises PSNR itself."""
+
+    name, parts = "complete", ("completer",)
+    recipe = Recipe(rate=2e-3)
+
+    def build(self, preset):
+        return nets.Unmasker(PRESETS[preset])
+
+    def prepare(self, network, faces):
+        fitted = faces_data.fit_subspace(faces, network.config.components)
+        fill = network.completer.fill
+        fill.mean.copy_(fitted["mean"])
+        fill.precision.copy_(fitted["precision"])
+        fill.basis[:, : fitted["basis"].shape[1]] = fitted["basis"]
+
+    def sample(self, faces):
+        return lambda rng: faces_data.completion_sample(faces, rng, COARSE)
+
+    def loss(self, network, batch, progress):
+        image, region = batch["image"], batch["region"]
+        completed, _ = network.completer(image * (1 - region), region)
+        return fidelity(completed, image, region, progress)
+
+    def validation(self, faces):
+        chosen = np.linspace(0, len(faces) - 1, min(VALIDATION_FACES, len(faces))).round().astype(int)
+        return faces_data.collate([faces_data.held_out_sample(faces, int(i), COARSE) for i in chosen])
+
+    def scores(self, network, batch):
+        image, region = batch["image"], batch["region"]
+        erased = image * (1 - region)
+        completed, _ = network.completer(erased, region)
+        fill = erased + region * network.completer.fill(erased, region)
+        return {
+            "regionPsnr": region_psnr(completed.clamp(0, 1), image, region),
+            "aboveFill": region_psnr(completed.clamp(0, 1), image, region) - region_psnr(fill, image, region),
+            "gradientRatio": gradient_ratio(completed, image, region),
+        }
+
+
+class Refine(Stage):
+    """Least error at 256x256 with the completer as it is; trains on windows around the region."""
+
+    name, parts = "refine", ("refiner",)
+    recipe = Recipe(rate=1e-3)
+
+    def build(self, preset):
+        return nets.Unmasker(PRESETS[preset])
+
+    def sample(self, faces):
+        return lambda rng: faces_data.completion_sample(faces, rng, CROP)
+
+    def loss(self, network, batch, progress):
+        image, region = batch["image"], batch["region"]
+        with torch.no_grad():
+            erased = image * (1 - region)
+            coarse, features = network.completer(*nets.halve(erased, region))
+        corner = window_corner(region)
+        image, region, erased = (window(x, corner, WINDOW, 1) for x in (image, region, erased))
+        coarse, features = window(coarse, corner, WINDOW, 2), window(features, corner, WINDOW, 4)
+        return fidelity(network.refiner(erased, region, coarse, features), image, region, progress)
+
+    def validation(self, faces):
+        chosen = np.linspace(0, len(faces) - 1, min(VALIDATION_FACES, len(faces))).round().astype(int)
+        return faces_data.collate([faces_data.held_out_sample(faces, int(i), CROP) for i in chosen])
+
+    def scores(self, network, batch):
+        image, region = batch["image"], batch["region"]
+        completed = network.complete(image, region)
+        erased = image * (1 - region)
+        coarse, _ = network.completer(*nets.halve(erased, region))
+        enlarged = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False).clamp(0, 1)
+        return {
+            "regionPsnr": region_psnr(completed, image, region),
+            "aboveCoarse": region_psnr(completed, image, region) - region_psnr(enlarged, image, region),
+            "gradientRatio": gradient_ratio(completed, image, region),
+        }
+
+
+class Natural(Refine):
+    """A face that looks natural: adversarial and feature matching on the window around the region, near the least-error start.
+
+    Batch norm keeps the statistics of the least-error stages.
+    """
+
+    name, parts = "natural", ("completer", "refiner")
+    recipe = Recipe(rate=3e-4, betas=(0.5, 0.99), ema=0.995, weight_decay=0.0)
+    pixel, matching, adversarial = 6.0, 2.0, 0.3
+    ramp = 200  # steps until the adversarial term has its full weight
+    critic_rate = 6e-4
+
+    def windows(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """-> completed, truth [N, 3, WINDOW, WINDOW], region [N, 1, WINDOW, WINDOW]"""
+        image, region = batch["image"], batch["region"]
+        erased = image * (1 - region)
+        coarse, features = network.completer(*nets.halve(erased, region))
+        corner = window_corner(region)
+        image, region, erased = (window(x, corner, WINDOW, 1) for x in (image, region, erased))
+        coarse, features = window(coarse, corner, WINDOW, 2), window(features, corner, WINDOW, 4)
+        return network.refiner(erased, region, coarse, features), image, region
+
+
+class Denoise(Stage):
+    """Blind denoising of patches, Gaussian and Poisson, sigma 0 to 55 of 255."""
+
+    name, best = "denoise", "psnr25"
+    recipe = Recipe(rate=2e-3, ema=0.99)
+
+    def build(self, preset):
+        return nets.Denoiser()
+
+    def sample(self, faces):
+        return lambda rng: faces_data.patch_sample(faces, rng)
+
+    def loss(self, network, batch, progress):
+        clean = batch["image"]
+        return ((network.estimate(add_noise(clean)) - clean).square() + 1e-6).sqrt().mean()
+
+    def validation(self, faces):
+        rng = np.random.default_rng(1)
+        return faces_data.collate([faces_data.patch_sample(faces, rng, 128) for _ in range(VALIDATION_FACES)])
+
+    def scores(self, network, batch):
+        clean = batch["image"]
+        everywhere = torch.ones_like(clean[:, :1])
+        generator = torch.Generator(clean.device).manual_seed(1)
+        result = {}
+        for sigma in (15, 25, 50):
+            noise = torch.randn(clean.shape, generator=generator, device=clean.device)
+            noisy = quantise(clean + noise * sigma / 255)
+            result[f"psnr{sigma}"] = region_psnr(network(noisy), clean, everywhere)
+        return result
+
+
+class Plain(Stage):
+    """The published unmasker: mean squared error on what it sees, the region counting six times. Windows of 64 px at 128."""
+
+    name, parts = "plain", ("net",)
+    recipe = Recipe(rate=2e-3)
+
+    def build(self, preset):
+        return nets.Rescnn56(unmasker=PRESETS[preset])
+
+    def sample(self, faces):
+        return lambda rng: faces_data.worn_sample(faces, rng)
+
+    def loss(self, network, batch, progress):
+        corner = window_corner(batch["region"], COARSE // 2)
+        image, truth, region = (window(batch[name], corner, COARSE // 2, 1) for name in ("image", "truth", "region"))
+        return ((network.net(image) - truth).square() * (1 + 5 * region)).mean() * 10
+
+    def validation(self, faces):
+        chosen = np.linspace(0, len(faces) - 1, min(VALIDATION_FACES, len(faces))).round().astype(int)
+        drawn = [faces_data.worn_sample(faces, np.random.default_rng(int(i)), COARSE, int(i)) for i in chosen]
+        return faces_data.collate(drawn)
+
+    def scores(self, network, batch):
+        restored = network.net(batch["image"]).clamp(0, 1)
+        return {
+            "regionPsnr": region_psnr(restored, batch["truth"], batch["region"]),
+            "maskLeftOn": region_psnr(batch["image"], batch["truth"], batch["region"]),
+        }
+
+
+STAGES = {stage.name: stage for stage in (Segment, Complete, Refine, Natural, Denoise, Plain)}
+
+
+def window_corner(region: Tensor, size: int = WINDOW) -> list[tuple[int, int]]:
+    """Upper left corner, a multiple of 4 px, of the size x size window around each region's centre. [N, 1, H, W] -> N x (y, x)"""
+    side = region.shape[-1]
+    rows, columns = region.amax(3).squeeze(1), region.amax(2).squeeze(1)  # [N, side]
+    place = torch.arange(side, device=region.device, dtype=torch.float32)
+
+    def start(hits: Tensor) -> list[int]:
+        low = torch.where(hits > 0, place, side).amin(1)
+        high = torch.where(hits > 0, place, -1.0).amax(1)
+        return ((((low + high) / 2 - size / 2).clamp(0, side - size) / 4).round() * 4).int().tolist()
+
+    return list(zip(start(rows), start(columns)))
+
+
+def window(x: Tensor, corner: list[tuple[int, int]], size: int, factor: int) -> Tensor:
+    """The windows cut from a tensor that is `factor` times smaller than the image. -> [N, C, size / factor, size / factor]"""
+    side = size // factor
+    cut = [row[:, y // factor : y // factor + side, x0 // factor : x0 // factor + side] for row, (y, x0) in zip(x, corner)]
+    return torch.stack(cut).contiguous(memory_format=torch.channels_last)
+
+
+def quantise(image: Tensor) -> Tensor:
+    """To what 8 bits can hold: clipped to 0..1 and rounded."""
+    return (image.clamp(0, 1) * 255).round() / 255
+
+
+def add_noise(clean: Tensor, strongest: float = 55.0) -> Tensor:
+    """Noise of an unknown strength per image: white Gaussian, sigma 0..55 of 255, or (one in four) Poisson; then 8 bits."""
+    n = len(clean)
+    sigma = torch.rand(n, 1, 1, 1, device=clean.device) * strongest / 255
+    gaussian = clean + torch.randn_like(clean) * sigma
+    photons = (0.25 / sigma.clamp_min(1 / 255).square()).expand_as(clean)  # at half brightness this is as strong as sigma
+    poisson = torch.poisson(clean * photons) / photons
+    return quantise(torch.where(torch.rand(n, 1, 1, 1, device=clean.device) < 0.25, poisson, gaussian))
+
+
+def region_mean(values: Tensor, region: Tensor) -> Tensor:
+    """Mean over the region's pixels and all channels. [N, C, H, W], [N, 1, H, W] -> [N]"""
+    return (values * region).sum((1, 2, 3)) / (region.sum((1, 2, 3)) * values.shape[1]).clamp_min(1)
+
+
+def fidelity(completed: Tensor, truth: Tensor, region: Tensor, progress: float) -> Tensor:
+    """Least-error loss: Charbonnier + 0.5 x gradient first; from 3/4 of the run the log of the squared error, that is PSNR."""
+    difference = completed - truth
+    if progress > 0.75:
+        return (region_mean(difference.square(), region) + 1e-5).log().mean() * 0.1
+    error = region_mean((difference.square() + 1e-6).sqrt(), region).mean()
+    horizontal = region_mean((difference[..., 1:] - difference[..., :-1]).abs(), region[..., 1:]).mean()
+    vertical = region_mean((difference[..., 1:, :] - difference[..., :-1, :]).abs(), region[..., 1:, :]).mean()
+    return 6 * error + 3 * (horizontal + vertical)
+
+
+def region_psnr(image: Tensor, truth: Tensor, region: Tensor) -> Tensor:
+    """PSNR (peak 1) over the region's pixels, RGB together. -> [N] dB"""
+    return -10 * region_mean((image - truth).square(), region).clamp_min(1e-8).log10()
+
+
+def gradient_ratio(image: Tensor, truth: Tensor, region: Tensor) -> Tensor:
+    """Gradient energy inside the region over the truth's: 1 = as much detail, small = a smear. -> [N]"""
+
+    def energy(x: Tensor) -> Tensor:
+        x = x.mean(1, keepdim=True)
+        dx, dy = x[..., :-1, 1:] - x[..., :-1, :-1], x[..., 1:, :-1] - x[..., :-1, :-1]
+        return region_mean(dx.square() + dy.square(), region[..., :-1, :-1])
+
+    return energy(image) / energy(truth).clamp_min(1e-8)
+
+
+class Run:
+    """One training run of one stage: the loop, its clock, its checkpoints and its log."""
+
+    def __init__(self, stage: Stage, options: argparse.Namespace):
+        self.stage, self.options, self.recipe = stage, options, stage.recipe
+        if options.batch:
+            self.recipe = replace(self.recipe, batch=options.batch)
+        self.device = torch.device(options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+        self.out = Path(options.out)
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.path = self.out / f"{stage.name}.pt"
+        torch.manual_seed(options.seed)
+        self.network = stage.build(options.preset)
+        self.elapsed, self.images, self.steps, self.last_scores = 0.0, 0, 0, {}
+        self.rows: list[dict] = []
+        saved = torch.load(self.path, map_location="cpu", weights_only=False) if options.resume else None
+        train_faces, validation_faces = (read(options, split) for split in ("train", "val"))
+        if saved is None:
+            for path in options.start or []:
+                load_parts(self.network, Path(path))
+            stage.prepare(self.network, train_faces)
+        self.network.to(self.device, memory_format=torch.channels_last)
+        for parameter in self.network.parameters():
+            parameter.requires_grad_(False)
+        for module in self.trained():
+            for parameter in module.parameters():
+                parameter.requires_grad_(True)
+        self.average = copy.deepcopy(self.network)
+        self.optimiser = torch.optim.AdamW(
+            nets.parameter_groups(self.network, self.recipe.weight_decay), lr=self.recipe.rate, betas=self.recipe.betas
+        )
+        self.begin()
+        if saved is not None:
+            self.restore(saved)
+        if options.compile:
+            for name in stage.parts:
+                getattr(self.network, name).compile()
+        seed = options.seed * 1000 + self.steps
+        self.batches = faces_data.batches(
+            stage.sample(train_faces), self.recipe.batch, seed, options.workers, pin=self.device.type == "cuda"
+        )
+        self.validation = stage.validation(validation_faces)
+        print(
+            f"{stage.name}: {len(train_faces)} faces, {sum(p.numel() for m in self.trained() for p in m.parameters()) / 1e6:.2f} M "
+            f"parameters, {self.device}, {torch.get_num_threads()} threads, batch {self.recipe.batch}, seed {options.seed}",
+            flush=True,
+        )
+
+    def trained(self) -> list[nn.Module]:
+        return [getattr(self.network, name) for name in self.stage.parts] or [self.network]
+
+    def begin(self) -> None:
+        """Hook for runs with more state than the network."""
+
+    def to_device(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """uint8 batches to floats: images to 0..1, regions stay 0 and 1."""
+        moved = {}
+        for name, values in batch.items():
+            values = values.to(self.device, non_blocking=True).to(memory_format=torch.channels_last).float()
+            moved[name] = values if name == "region" else values / 255
+        return moved
+
+    def autocast(self):
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def step(self, batch: dict[str, Tensor], progress: float) -> float:
+        with self.autocast():
+            loss = self.stage.loss(self.network, batch, progress)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([p for m in self.trained() for p in m.parameters()], self.recipe.clip)
+        self.optimiser.step()
+        return float(loss.detach())
+
+    def train(self) -> dict[str, float]:
+        """Runs until the minutes (or the images, if a number is given) are used up or Ctrl-C, and returns the last scores."""
+        budget, images = self.options.minutes * 60, self.options.images
+        for module in self.trained():
+            module.train()
+        bar = tqdm(total=round(budget), initial=round(self.elapsed), unit="s", mininterval=5, disable=self.options.quiet)
+        running, checked = None, self.elapsed
+        clock = time.monotonic()
+        try:
+            while (progress := self.images / images if images else self.elapsed / budget) < 1:
+                for group in self.optimiser.param_groups:
+                    group["lr"] = self.recipe.rate * one_cycle(progress)
+                loss = self.step(self.to_device(next(self.batches)), progress)
+                self.follow()
+                self.steps, self.images = self.steps + 1, self.images + self.recipe.batch
+                running = loss if running is None else running * 0.98 + loss * 0.02
+                now = time.monotonic()
+                self.elapsed, clock = self.elapsed + now - clock, now
+                bar.update(round(self.elapsed) - bar.n)
+                bar.set_postfix_str(f"{self.images} images, loss {running:.4f} {brief(self.last_scores)}", refresh=False)
+                if self.elapsed - checked > CHECK_SECONDS:
+                    checked = self.elapsed
+                    self.check(running)
+                    clock = time.monotonic()
+        except KeyboardInterrupt:
+            print("\ninterrupted: saving", flush=True)
+        bar.close()
+        self.check(running or math.nan)
+        return self.last_scores
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Moves the averaged weights towards the trained ones (faster in the first steps)."""
+        decay = min(self.recipe.ema, (1 + self.steps) / (10 + self.steps))
+        mine, theirs = self.average.state_dict(), self.network.state_dict()
+        floats = [k for k in mine if mine[k].is_floating_point() and k.split(".")[0] in (self.stage.parts or (k.split(".")[0],))]
+        torch._foreach_lerp_([mine[k] for k in floats], [theirs[k] for k in floats], 1 - decay)
+
+    @torch.no_grad()
+    def check(self, loss: float) -> None:
+        """Scores the averaged network on the validation faces, saves, logs, draws the curves."""
+        self.average.eval()
+        collected: dict[str, list[Tensor]] = {}
+        total = len(next(iter(self.validation.values())))
+        for start in range(0, total, 32):
+            batch = self.to_device({k: v[start : start + 32] for k, v in self.validation.items()})
+            with self.autocast():
+                for name, values in self.stage.scores(self.average, batch).items():
+                    collected.setdefault(name, []).append(values.float().cpu())
+        self.last_scores = {name: float(torch.cat(values).nanmean()) for name, values in collected.items()}
+        self.rows.append(
+            {"seconds": round(self.elapsed), "images": self.images, "rate": f"{self.optimiser.param_groups[0]['lr']:.2e}",
+             "loss": round(loss, 5), **{k: round(v, 4) for k, v in self.last_scores.items()}}
+        )  # fmt: skip
+        if not self.options.quiet:
+            print(f"\n{self.rows[-1]}", flush=True)
+        self.save()
+        log_path = self.out / f"{self.stage.name}.csv"
+        with open(log_path, "w", newline="") as file:
+            writer = csv.DictWriter(file, self.rows[-1].keys())
+            writer.writeheader()
+            writer.writerows(self.rows)
+        draw_curves(self.rows, self.stage.best, self.out / f"{self.stage.name}.png")
+
+    def state(self) -> dict:
+        return {
+            "stage": self.stage.name,
+            "parts": self.stage.parts,
+            "preset": self.options.preset,
+            "config": nets.describe(self.network.config),
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "elapsed": self.elapsed,
+            "images": self.images,
+            "steps": self.steps,
+            "rows": self.rows,
+            "scores": self.last_scores,
+            "seed": self.options.seed,
+            "commit": commit(),
+        }
+
+    def save(self) -> None:
+        """Writes beside the old checkpoint first: a kill in the middle loses nothing."""
+        part = self.path.with_suffix(".part")
+        torch.save(self.state(), part)
+        part.replace(self.path)
+
+    def restore(self, saved: dict) -> None:
+        self.network.load_state_dict(saved["network"])
+        self.average.load_state_dict(saved["average"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.elapsed, self.images, self.steps = saved["elapsed"], saved["images"], saved["steps"]
+        self.rows, self.last_scores = saved["rows"], saved["scores"]
+
+
+class NaturalRun(Run):
+    """A run with a critic: hinge loss, one critic step and one generator step per batch."""
+
+    def begin(self) -> None:
+        self.critic = nets.Critic().to(self.device, memory_format=torch.channels_last)
+        self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=self.stage.critic_rate, betas=self.recipe.betas)
+        for module in self.network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.train = lambda mode=True: module  # keeps the statistics for good
+                module.training = False
+
+    def step(self, batch: dict[str, Tensor], progress: float) -> float:
+        stage = self.stage
+        share = self.optimiser.param_groups[0]["lr"] / self.recipe.rate
+        for group in self.critic_optimiser.param_groups:
+            group["lr"] = stage.critic_rate * share
+        with self.autocast():
+            completed, truth, region = stage.windows(self.network, batch)
+            pasted = truth * (1 - region) + completed * region
+            on_truth, _ = self.critic(truth, region)
+            on_ours, _ = self.critic(pasted.detach(), region)
+            critic_loss = F.relu(1 - on_truth.float()).mean() + F.relu(1 + on_ours.float()).mean()
+        self.critic_optimiser.zero_grad(set_to_none=True)
+        critic_loss.backward()
+        self.critic_optimiser.step()
+        self.critic.requires_grad_(False)
+        with self.autocast():
+            with torch.no_grad():
+                _, wanted = self.critic(truth, region)
+            score, features = self.critic(pasted, region)
+            matching = sum((a.float() - b.float()).abs().mean() for a, b in zip(features, wanted))
+            pixel = region_mean((completed - truth).abs(), region).mean()
+            ramp = min(1.0, self.steps / stage.ramp)
+            loss = stage.pixel * pixel + stage.matching * matching - stage.adversarial * ramp * score.float().mean()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([p for m in self.trained() for p in m.parameters()], self.recipe.clip)
+        self.optimiser.step()
+        self.critic.requires_grad_(True)
+        return float(loss.detach())
+
+    def state(self) -> dict:
+        return super().state() | {"critic": self.critic.state_dict(), "critic_optimiser": self.critic_optimiser.state_dict()}
+
+    def restore(self, saved: dict) -> None:
+        super().restore(saved)
+        self.critic.load_state_dict(saved["critic"])
+        self.critic_optimiser.load_state_dict(saved["critic_optimiser"])
+
+
+def one_cycle(progress: float) -> float:
+    """Share of the peak rate: linear warm-up, then a cosine to 1/100."""
+    if progress < WARM_UP:
+        return 0.05 + 0.95 * progress / WARM_UP
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, (progress - WARM_UP) / (1 - WARM_UP)))) / 2
+
+
+def read(options: argparse.Namespace, split: str) -> faces_data.Faces:
+    limit = options.limit or None
+    if options.celeba:
+        return faces_data.read_celeba(Path(options.celeba), split, limit)
+    return faces_data.read_faces(Path(options.data), split, limit)
+
+
+def load_parts(network: nn.Module, path: Path) -> dict:
+    """Loads the averaged weights of the parts a checkpoint trained (all parts it can, when it names none). Returns the checkpoint.
+
+    Raises ValueError when the checkpoint has nothing that fits.
+    """
+    saved = torch.load(path, map_location="cpu", weights_only=False)
+    parts = saved.get("holds") or saved["parts"] or tuple(dict(network.named_children()))
+    state = {k: v for k, v in saved["average"].items() if k.split(".")[0] in parts}
+    unknown = network.load_state_dict(state, strict=False).unexpected_keys
+    if unknown or not state:
+        raise ValueError(f"Expected weights for {type(network).__name__} in {path} but received {sorted(unknown)[:3] or 'none'}")
+    return saved
+
+
+def commit() -> str:
+    """The git commit of this code, or 'unknown' outside a repository."""
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
+
+
+def brief(scores: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:.3f}" for name, value in scores.items())
+
+
+def draw_curves(rows: list[dict], score: str, path: Path) -> None:
+    """Loss and the stage's main score over images seen, as a PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(7, 3.5))
+    images = [row["images"] for row in rows]
+    axis.plot(images, [row["loss"] for row in rows], color="grey", label="loss")
+    axis.set_xlabel("images")
+    axis.set_ylabel("loss")
+    other = axis.twinx()
+    other.plot(images, [row[score] for row in rows], color="tab:blue")
+    other.set_ylabel(score)
+    figure.tight_layout()
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stage", choices=sorted(STAGES))
+    parser.add_argument("--data", default="../../shared/data", help="folder with faces/")
+    parser.add_argument("--celeba", help="train on a CelebA folder instead of --data")
+    parser.add_argument("--out", default="runs", help="folder for checkpoints, logs and curves")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--images", type=int, default=0, help="stop after so many images instead of minutes (repeatable runs)")
+    parser.add_argument("--resume", action="store_true", help="go on from OUT/<stage>.pt")
+    parser.add_argument("--start", action="append", help="checkpoint whose trained parts to begin from; may be repeated")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0: all")
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw samples; on a GPU one per core")
+    parser.add_argument("--batch", type=int, default=0, help="images per step, 0: the stage's own")
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="small")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the trained parts (worth it on a GPU)")
+    parser.add_argument("--limit", type=int, default=0, help="read only the first N faces of each split, 0: all")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> dict[str, float]:
+    options = parse(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    kind = NaturalRun if options.stage == "natural" else Run
+    return kind(STAGES[options.stage](), options).train()
+
+
+if __name__ == "__main__":
+    print(brief(main(sys.argv[1:])))
