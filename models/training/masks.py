@@ -31,7 +31,7 @@ HELD_OUT = ("bandana", "template")
 """Never drawn unless asked for by name: the two families that evaluation uses as masks nobody has trained on."""
 
 TRAINED = tuple(family for family in FAMILIES if family not in HELD_OUT)
-FAMILY_WEIGHTS = {"surgical": 0.36, "cloth": 0.16, "plain": 0.14, "respirator": 0.15, "printed": 0.13, "gaiter": 0.06}
+FAMILY_WEIGHTS = {"surgical": 0.32, "cloth": 0.14, "plain": 0.13, "respirator": 0.14, "printed": 0.21, "gaiter": 0.06}
 WEARS = ("full", "under-nose", "chin-out", "on-chin")
 WEAR_WEIGHTS = {"full": 0.88, "under-nose": 0.06, "chin-out": 0.06, "on-chin": 0.0}
 """`on-chin` (pulled below the mouth, face bare) only on request: it is a detector's case, there is little to complete."""
@@ -176,6 +176,8 @@ def _outline(points, family, wear, rng):
         bottom = chin + down * unit * rng.uniform(0.1, 0.45)
 
     axis = (top + bottom) / 2
+    # -1 (the nose tip lies over the left end of the jaw) .. 0 (frontal) .. 1 (over the right end)
+    turned = float(np.clip(2 * ((nose_tip - points[0]) @ (points[16] - points[0])) / max(float((points[16] - points[0]) @ (points[16] - points[0])), 1e-6) - 1, -1, 1))
     sides = []
     for flip in (False, True):
         jaw = points[16::-1][:9] if flip else points[:9]
@@ -196,8 +198,11 @@ def _outline(points, family, wear, rng):
             spread = rng.uniform(0.55, 1.0) if family == "gaiter" else rng.uniform(0.3, 0.65)
             chinward = bottom + (lower - _project(axis, lower, down)) * spread - down * unit * (0.0 if family == "gaiter" else 0.35) * spread
         outward = (-across if not flip else across) * unit
-        lower = lower + outward * rng.uniform(0.0, 0.06)
-        chinward = chinward + outward * rng.uniform(0.0, 0.14)
+        # On a turned head the fabric stands out beyond the far cheek, past the contour of the face.
+        overhang = rng.uniform(0.0, 0.5) * max(0.0, (turned if flip else -turned) - 0.12)
+        upper, middle = upper + outward * overhang * 0.4, middle + outward * overhang
+        lower = lower + outward * (rng.uniform(0.0, 0.06) + overhang)
+        chinward = chinward + outward * (rng.uniform(0.0, 0.14) + 0.6 * overhang)
         # The upper edge runs from the corner to the nose as an arch (level with the top until late) or as a saddle.
         cheek_at, near_at = rng.uniform(0.4, 0.55), rng.uniform(0.1, 0.17)
         arch = (1 - shape["notch"]) * 0.5 * max(0.0, float((upper - top) @ down))
@@ -626,8 +631,15 @@ def _respirator_marks(colour, u, v, unit, rng):
 
 def _pattern(u, v, base, rng):
     """Printed fabric: stripes, checks, dots, camouflage, blossoms, lettering, a tile of scribbles."""
-    kind = rng.choice(["stripes", "checks", "dots", "camouflage", "blossoms", "scribble", "gradient", "badge"])
+    kind = rng.choice(["stripes", "checks", "dots", "camouflage", "blossoms", "bouquet", "scribble", "gradient", "badge", "painted", "glitter"])
     other = _any_colour(rng)
+    if kind == "painted":  # soft blots of three colours, as in a photo print
+        a, b = (0.5 + 0.5 * np.tanh(_noise(u, v, rng, *rng.uniform(0.6, 3, 2), rng.normal(), octaves=3) * rng.uniform(0.8, 4))[..., None] for _ in range(2))
+        blot = base + (other - base) * a
+        return blot + (_any_colour(rng) - blot) * b
+    if kind == "glitter":
+        grain = rng.standard_normal((u.shape[0], u.shape[1], 1)).astype(np.float32)
+        return np.clip(base * (1 + rng.uniform(0.1, 0.4) * grain) + 160 * (grain > rng.uniform(1.6, 2.4)), 0, 255)
     angle = rng.uniform(-1.6, 1.6)
     c, s = math.cos(angle), math.sin(angle)
     a, b = c * u + s * v * 1.1, c * v * 1.1 - s * u
@@ -648,7 +660,16 @@ def _pattern(u, v, base, rng):
     tile = np.empty((size, size, 3), np.uint8)
     tile[:] = np.clip(base, 0, 255)
     inks = [other, _any_colour(rng), base * 0.5 + other * 0.5]
-    if kind == "badge":
+    if kind == "bouquet":  # large flowers close together, every one of its own colour
+        for _ in range(int(rng.integers(14, 34))):
+            x, y, radius = *(int(n) for n in rng.integers(0, size, 2)), int(rng.integers(4, 13))
+            ink, heart = _any_colour(rng).tolist(), _any_colour(rng).tolist()
+            for petal in range(6):
+                centre = (int(x + radius * math.cos(petal * 1.047 + x)), int(y + radius * math.sin(petal * 1.047 + x)))
+                cv2.circle(tile, centre, max(2, int(radius * 0.6)), ink, -1, cv2.LINE_AA)
+            cv2.circle(tile, (x, y), max(1, radius // 3), heart, -1, cv2.LINE_AA)
+        scale = size / rng.uniform(0.6, 1.6)
+    elif kind == "badge":
         x, y = rng.integers(20, 60, 2)
         cv2.putText(tile, "".join(rng.choice(list("AGHNRVWXYZ"), 2)), (int(x), int(y)), cv2.FONT_HERSHEY_DUPLEX, rng.uniform(0.5, 0.9), other.tolist(), int(rng.integers(1, 3)), cv2.LINE_AA)
         scale = size / 2.4
