@@ -23,18 +23,22 @@ export type Kernel = Float32Array;
 const phases = 256;
 const taps = 4;
 
-/** Side of the blocks to average before sampling, when one target pixel spans `minification` source pixels. */
+/**
+ * Side of the blocks to average before sampling, when one target pixel spans `minification` source pixels: at most two blocks remain to
+ * a target pixel. Block and kernel together are as sharp as the area under the pixel (0.6 of the contrast at its Nyquist frequency), but
+ * let through half of what aliases.
+ */
 export function blockSize(minification: number): number {
-  return Math.max(1, Math.round(minification));
+  return Math.max(1, Math.ceil(minification / 2 - 1e-9));
 }
 
 /**
  * Catmull-Rom's cubic, which passes through the samples and is sharp, where `stretch` (target pixels' distance in cells) is at most 1;
- * towards 1.5 it turns into the cubic B-spline, whose low-pass keeps the rest of a reduction from aliasing.
+ * towards 2 it turns into the cubic B-spline, whose low-pass keeps the rest of a reduction from aliasing.
  * The family of Mitchell and Netravali, "Reconstruction filters in computer graphics" (1988), on its line B + 2C = 1.
  */
 export function createKernel(stretch: number): Kernel {
-  const b = Math.min(1, Math.max(0, (stretch - 1) * 2));
+  const b = Math.min(1, Math.max(0, stretch - 1));
   const c = (1 - b) / 2;
   const kernel = new Float32Array((phases + 1) * taps);
   for (let phase = 0; phase <= phases; phase++) {

@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { distanceToOutside, featherRegion } from '#image/feather.ts';
+import { plane, shape } from './rasters.ts';
+
+const bits = fc.array(fc.constantFrom(0, 1), { minLength: 64, maxLength: 64 });
+
+describe('the feather', () => {
+  test('rises from the border inwards', () => {
+    const line = plane([[0, 1, 1, 1, 1, 1, 0]]);
+    const tall = {
+      width: 7,
+      height: 9,
+      data: Float32Array.from(
+        Array(9)
+          .fill([...line.data])
+          .flat(),
+      ),
+    };
+    const middle = [...featherRegion(tall, 1).data.subarray(4 * 7, 5 * 7)];
+    expect(middle).toEqual([0, 0.5, 1, 1, 1, 0.5, 0]);
+  });
+
+  test('of no width is the region', () => {
+    const cross = plane([
+      [0, 1, 0],
+      [1, 1, 1],
+      [0, 1, 0],
+    ]);
+    expect([...featherRegion(cross, 0).data]).toEqual([...cross.data]);
+  });
+
+  test('counts the picture’s edge as a border too', () => {
+    const full = featherRegion(
+      shape(5, 5, () => true),
+      1,
+    );
+    expect(full.data[0]).toBe(0.5);
+    expect(full.data[12]).toBe(1);
+  });
+
+  test('is 0 outside the region, above 0 inside, never above 1', () => {
+    fc.assert(
+      fc.property(bits, fc.integer({ min: 0, max: 6 }), (region, width) => {
+        const { data } = featherRegion({ width: 8, height: 8, data: Float32Array.from(region) }, width);
+        region.forEach((inside, at) => {
+          if (inside) expect(data[at]).toBeGreaterThan(0);
+          else expect(data[at]).toBe(0);
+          expect(data[at]).toBeLessThanOrEqual(1);
+        });
+      }),
+    );
+  });
+
+  test('is nowhere lower in a larger region', () => {
+    fc.assert(
+      fc.property(bits, bits, (one, other) => {
+        const small = featherRegion({ width: 8, height: 8, data: Float32Array.from(one) }, 3).data;
+        const large = featherRegion({ width: 8, height: 8, data: Float32Array.from(one, (v, i) => v || other[i]!) }, 3);
+        small.forEach((opacity, at) => {
+          expect(large.data[at]).toBeGreaterThanOrEqual(opacity);
+        });
+      }),
+    );
+  });
+});
+
+test('distances differ from straight lines by at most 8 %', () => {
+  const distances = distanceToOutside(shape(41, 41, (x, y) => x !== 20 || y !== 20));
+  for (const [x, y] of [
+    [10, 20],
+    [12, 12],
+    [15, 10],
+    [24, 28],
+  ] as const) {
+    const straight = Math.min(Math.hypot(x - 20, y - 20), x + 1, y + 1, 41 - x, 41 - y);
+    expect(Math.abs(distances[y * 41 + x]! / straight - 1)).toBeLessThan(0.08);
+  }
+});

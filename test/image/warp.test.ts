@@ -1,0 +1,182 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { letterbox, warpRaster } from '#image/warp.ts';
+import { grey, paint, rowsOf } from './rasters.ts';
+
+const identity = { a: 1, b: 0, tx: 0, ty: 0 };
+const small = grey([
+  [10, 20, 30],
+  [40, 50, 60],
+]);
+/** Standard deviation of all bytes. */
+const contrast = (bytes: Uint8Array) => {
+  const mean = bytes.reduce((sum, byte) => sum + byte, 0) / bytes.length;
+  return Math.sqrt(bytes.reduce((sum, byte) => sum + (byte - mean) ** 2, 0) / bytes.length);
+};
+
+describe('warping', () => {
+  test('by the identity copies every byte', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 60, maxLength: 60 }), (data) => {
+        const raster = { width: 5, height: 4, channels: 3, data } as const;
+        expect([...warpRaster(raster, identity, 5, 4).data]).toEqual([...data]);
+      }),
+    );
+  });
+
+  test('leaves alpha out', () => {
+    const raster = paint(3, 3, (x, y, c) => (c === 3 ? 7 : 10 * x + y), 4);
+    expect(rowsOf(warpRaster(raster, identity, 3, 3))).toEqual(rowsOf(raster));
+  });
+
+  test('by a quarter turn moves rows to columns', () => {
+    // Clockwise: (x, y) -> (1 - y, x).
+    const turned = warpRaster(small, { a: Math.cos(Math.PI / 2), b: 1, tx: 1, ty: 0 }, 2, 3);
+    expect(rowsOf(turned)).toEqual([
+      [40, 10],
+      [50, 20],
+      [60, 30],
+    ]);
+  });
+
+  test('by half a turn reverses rows and columns', () => {
+    const turned = warpRaster(small, { a: -1, b: Math.sin(Math.PI), tx: 2, ty: 1 }, 3, 2);
+    expect(rowsOf(turned)).toEqual([
+      [60, 50, 40],
+      [30, 20, 10],
+    ]);
+  });
+
+  test('repeats the edge outside the photo', () => {
+    const shifted = warpRaster(small, { ...identity, tx: 2, ty: 1 }, 6, 4);
+    expect(rowsOf(shifted)).toEqual([
+      [10, 10, 10, 20, 30, 30],
+      [10, 10, 10, 20, 30, 30],
+      [40, 40, 40, 50, 60, 60],
+      [40, 40, 40, 50, 60, 60],
+    ]);
+  });
+
+  test('shows the nearest corner when it lies wholly outside', () => {
+    expect(rowsOf(warpRaster(small, { ...identity, tx: -500, ty: -500 }, 2, 1))).toEqual([[60, 60]]);
+  });
+
+  test('of one pixel fills the target with it, enlarged or shrunk', () => {
+    const one = grey([[99]]);
+    for (const a of [0.01, 0.6, 1, 7])
+      expect(new Set(warpRaster(one, { ...identity, a }, 4, 4).data)).toEqual(new Set([99]));
+  });
+
+  test('shrinking by two turns a checkerboard into its mean', () => {
+    const checks = paint(8, 8, (x, y) => 200 * ((x + y) % 2));
+    const target = warpRaster(checks, { a: 0.5, b: 0, tx: -0.25, ty: -0.25 }, 4, 4);
+    for (const value of rowsOf(target)
+      .slice(1, 3)
+      .flatMap((row) => row.slice(1, 3)))
+      expect(value).toBe(100);
+  });
+
+  test('shrinking tenfold turns fine stripes and checks into nearly even grey', () => {
+    for (const period of [2, 3, 4, 5]) {
+      for (const angle of [0, 0.3, Math.PI / 4]) {
+        const raster = paint(400, 400, (x, y) => ((x + (period % 2) * y) % period < period / 2 ? 255 : 0));
+        const [a, b] = [0.1 * Math.cos(angle), 0.1 * Math.sin(angle)];
+        const toTarget = { a, b, tx: 10 - 200 * (a - b), ty: 8 - 200 * (a + b) };
+        // Of 127; the mean over the area under each pixel would leave up to 19.
+        expect(contrast(warpRaster(raster, toTarget, 20, 16).data)).toBeLessThan(9);
+      }
+    }
+  });
+
+  test('there and back changes a smooth picture by less than a level on average', () => {
+    const raster = paint(96, 96, (x, y, c) => 128 + 60 * Math.sin(x / 9 + c) + 50 * Math.cos(y / 11));
+    const turn = { a: 1.3 * Math.cos(0.4), b: 1.3 * Math.sin(0.4), tx: 40, ty: 5 };
+    const square = turn.a ** 2 + turn.b ** 2;
+    const back = {
+      a: turn.a / square,
+      b: -turn.b / square,
+      tx: -(turn.a * turn.tx + turn.b * turn.ty) / square,
+      ty: (turn.b * turn.tx - turn.a * turn.ty) / square,
+    };
+    const round = warpRaster(warpRaster(raster, turn, 200, 200), back, 96, 96);
+    let [sum, count] = [0, 0];
+    for (let y = 20; y < 76; y++) {
+      for (let at = (y * 96 + 20) * 3; at < (y * 96 + 76) * 3; at++, count++)
+        sum += Math.abs(round.data[at]! - raster.data[at]!);
+    }
+    expect(sum / count).toBeLessThan(1);
+  });
+
+  test('does not write into its source', () => {
+    const before = small.data.slice();
+    warpRaster(small, { a: 0.3, b: 0.2, tx: 1, ty: 1 }, 4, 4);
+    expect(small.data).toEqual(before);
+  });
+});
+
+describe('the letterbox', () => {
+  test('puts the picture top left and grey beside it', () => {
+    const { raster, scale } = letterbox(
+      grey([
+        [0, 40],
+        [80, 120],
+      ]),
+      2,
+    );
+    expect(scale).toBe(1);
+    expect(rowsOf(raster)).toEqual([
+      [0, 40],
+      [80, 120],
+    ]);
+    const wide = letterbox(grey([[200, 200]]), 2);
+    expect(rowsOf(wide.raster)).toEqual([
+      [200, 200],
+      [128, 128],
+    ]);
+  });
+
+  test('averages areas, also when the ratio is not whole', () => {
+    const { raster, scale } = letterbox(
+      grey([
+        [0, 90, 180],
+        [0, 90, 180],
+        [0, 90, 180],
+      ]),
+      2,
+    );
+    expect(scale).toBeCloseTo(2 / 3, 12);
+    expect(rowsOf(raster)).toEqual([
+      [30, 150],
+      [30, 150],
+    ]);
+  });
+
+  test('keeps the mean of a large photo', () => {
+    const { raster } = letterbox(
+      paint(97, 97, (x, y) => (x * 31 + y * 17) % 256),
+      16,
+    );
+    const mean = (bytes: Uint8Array) => bytes.reduce((sum, byte) => sum + byte, 0) / bytes.length;
+    expect(mean(raster.data)).toBeCloseTo(mean(paint(97, 97, (x, y) => (x * 31 + y * 17) % 256).data), 0);
+  });
+
+  test('enlarges at most fourfold', () => {
+    const { raster, scale } = letterbox(grey([[10]]), 8, 0);
+    expect(scale).toBe(4);
+    expect(
+      rowsOf(raster)
+        .flat()
+        .filter((value) => value === 10),
+    ).toHaveLength(16);
+  });
+
+  test('keeps at least one row of an extreme panorama', () => {
+    const { raster } = letterbox(
+      paint(1000, 1, () => 200),
+      10,
+      0,
+    );
+    expect(rowsOf(raster)[0]).toEqual(Array(10).fill(200));
+    expect(rowsOf(raster)[1]).toEqual(Array(10).fill(0));
+  });
+});
