@@ -15,7 +15,7 @@ const leastColumnShare = 0.05;
 /** Steps far from the others are true edges, not errors; levels of 255. */
 const plausibleSpread = 4;
 /** Root mean square of the step that is measured, in levels, where nothing was restored and there is none. */
-const doubt = 5;
+const leastDoubt = 4;
 const rounds = 8;
 
 /**
@@ -23,7 +23,7 @@ const rounds = 8;
  *
  * The step is measured where the region's upper border crosses nose and cheeks: there both sides are skin, while the lower border is
  * mostly the jaw's own contour. Each side is drawn on to the border along its own slope, which takes shading out; one shift per channel
- * is fitted robustly (Cauchy weights), so that no colour next to the border bleeds in, and shifts are shrunk as Wiener would (at 5 levels to half). Below 1 ms for 256x256.
+ * is fitted robustly (Cauchy weights), so that no colour next to the border bleeds in, and shifts are shrunk as far as the columns disagree. Below 1 ms for 256x256.
  */
 export function harmoniseColours(unmasked: Raster, region: Plane): Colours {
   const { width, height, channels, data } = unmasked;
@@ -36,7 +36,7 @@ export function harmoniseColours(unmasked: Raster, region: Plane): Colours {
   }
   const borders = upperBorder(region);
   if (borders.length < leastColumnShare * width) return { width, height, data: colours };
-  const shifts = [0, 1, 2].map((c) => shrunk(robustMean(borders.map((at) => stepAt(colours, at, width, c)))));
+  const shifts = [0, 1, 2].map((c) => credibleShift(borders.map((at) => stepAt(colours, at, width, c))));
   for (let i = 0, at = 0; i < pixels; i++, at += 3) {
     if (region.data[i]! <= 0) continue;
     for (let c = 0; c < 3; c++) colours[at + c] = colours[at + c]! + shifts[c]!;
@@ -70,21 +70,20 @@ function stepAt(colours: Float32Array, at: number, width: number, channel: numbe
   return drawnOn(mean(-bandPixels), mean(-2 * bandPixels)) - drawnOn(mean(0), mean(bandPixels));
 }
 
-function robustMean(values: readonly number[]): number {
-  let mean = values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+/** Robust mean of the steps, shrunk as by Wiener's filter: to half where it equals the doubt about it. */
+function credibleShift(steps: readonly number[]): number {
+  let mean = median(steps);
+  const doubt = leastDoubt + median(steps.map((step) => Math.abs(step - mean)));
   for (let round = 0; round < rounds; round++) {
     let [sum, total] = [0, 0];
-    for (const value of values) {
-      const weight = 1 / (1 + ((value - mean) / plausibleSpread) ** 2);
-      sum += weight * value;
+    for (const step of steps) {
+      const weight = 1 / (1 + ((step - mean) / plausibleSpread) ** 2);
+      sum += weight * step;
       total += weight;
     }
     mean = sum / total;
   }
-  return mean;
+  return mean ** 3 / (mean ** 2 + doubt ** 2);
 }
 
-/** Close to 0 where it is smaller than the doubt about it, nearly whole where it is far larger. */
-function shrunk(shift: number): number {
-  return shift ** 3 / (shift ** 2 + doubt ** 2);
-}
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
