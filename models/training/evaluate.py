@@ -161,9 +161,8 @@ class KernelRidge:
     pixels: np.ndarray
     gamma: float
 
-    def fill(self, picture, region):
-        """picture: uint8 [256, 256, 3]; region: bool [256, 256]. Returns float [256, 256, 3]."""
-        filled = harmonic_fill(picture, region)
+    def fill(self, filled, region):
+        """filled: harmonic fill, float [256, 256, 3]; region: bool [256, 256]. Returns float [256, 256, 3]."""
         feature = (_ridge_feature(filled, region) - self.mean)[None]
         kernel = _kernel(feature, self.features, self.kind, self.gamma)
         residue = np.zeros(64 * 64 * 3, np.float32)
@@ -424,8 +423,11 @@ def run_denoiser(session, photo):
     return out
 
 
-def complete(row, sample, photo, sessions, ridges):
-    """One row's answer for a photo: uint8 [H, W, 3], the region it replaced (bool [H, W]) and its garment probability or None."""
+def complete(row, sample, photo, sessions, ridges, memory):
+    """One row's answer for a photo: uint8 [H, W, 3], the region it replaced (bool [H, W]) and its garment probability or None.
+
+    memory: a dict that lives as long as the photo; the harmonic fill is computed once for the rows that start from it.
+    """
     if row == "masked":
         return photo, np.zeros(photo.shape[:2], bool), None
     size = photo.shape[1::-1]
@@ -438,12 +440,12 @@ def complete(row, sample, photo, sessions, ridges):
         unmasked, region, probability = run_unmasker(sessions[row], crop)
     else:
         region = cv2.dilate(given.astype(np.uint8), np.ones((2 * GIVEN_DILATION + 1,) * 2)) > 0
-        if row == "harmonic":
-            unmasked = harmonic_fill(crop, region)
-        elif row == "telea":
+        if row == "telea":
             unmasked = telea_fill(crop, region)
         else:
-            unmasked = ridges[row].fill(crop, region)
+            if "harmonic" not in memory:
+                memory["harmonic"] = harmonic_fill(crop, region)
+            unmasked = memory["harmonic"] if row == "harmonic" else ridges[row].fill(memory["harmonic"], region)
     unmasked = np.clip(np.round(unmasked), 0, 255).astype(np.uint8)
     if sample.to_crop is not None:
         back = cv2.invertAffineTransform(sample.to_crop)
@@ -478,22 +480,25 @@ def measure(sample, result, region, probability, base):
 COLUMNS = ("regionPsnr", "regionSsim", "psnr", "ssim", "psnrEq8", "visiblePsnr", "gradientEnergy", "area", "aboveHarmonic", "iou", "leftOver")
 
 
-def evaluate_case(case, data, rows, sessions, denoiser, ridges, limit, sheet):
-    """Runs every row over every test face of a case. Returns a list of records; writes a contact sheet to `sheet`."""
+def evaluate_case(case, data, rows, sessions, denoiser, ridges, limit, sheet, bases=None):
+    """Runs every row over every test face of a case. Returns a list of records; writes a contact sheet to `sheet`.
+
+    bases: {file: harmonic region PSNR} of an earlier run, for runs without the harmonic row.
+    """
     templates = Path(data) / "mask-templates"
     records, kept = [], {}
-    chosen = None
+    chosen, masked = None, int("masked" in rows)
     start = time.time()
     for index, face in enumerate(load_faces(data, "test", limit)):
         sample = make_sample(face, index, case, templates)
         if sample.region.mean() < 0.01:
             continue  # landmarks far outside the picture
-        photo, base = sample.photo, None
+        photo, base = sample.photo, (bases or {}).get(face.file)
         if case.startswith("III-") and denoiser is not None:
             photo = run_denoiser(denoiser, photo)
-        answers = []
+        answers, memory = [], {}
         for row in rows:
-            result, region, probability = complete(row, sample, photo, sessions, ridges)
+            result, region, probability = complete(row, sample, photo, sessions, ridges, memory)
             numbers = measure(sample, result, region, probability, base)
             if row == "harmonic":
                 base = numbers["regionPsnr"]
@@ -503,14 +508,14 @@ def evaluate_case(case, data, rows, sessions, denoiser, ridges, limit, sheet):
         chosen = chosen or max(1, (limit or 537) // 12)
         last = records[-1]["regionPsnr"]
         if index % chosen == 0 and sum(1 for key in kept if key[0] == 0) < 12:
-            kept[(0, index)] = [sample.photo, *answers[1:], sample.truth]
-        kept[(last, index)] = [sample.photo, *answers[1:], sample.truth]
+            kept[(0, index)] = [sample.photo, *answers[masked:], sample.truth]
+        kept[(last, index)] = [sample.photo, *answers[masked:], sample.truth]
         worst = sorted(key for key in kept if key[0] != 0)
         for key in worst[6:]:
             del kept[key]
         if index % 100 == 99:
             print(f"  {case}: {index + 1} faces, {time.time() - start:.0f} s", flush=True)
-    _write_sheet(sheet, [kept[key] for key in sorted(kept)], ["masked", *rows[1:], "truth"])
+    _write_sheet(sheet, [kept[key] for key in sorted(kept)], ["masked", *rows[masked:], "truth"])
     return records
 
 
@@ -646,6 +651,7 @@ def main():
     parser.add_argument("--cases", nargs="*", default=CASES, choices=CASES)
     parser.add_argument("--rows", nargs="*", help="default: mask left on, harmonic, telea, ridge, kernel-ridge and every unmasker")
     parser.add_argument("--outlines", default=here / "real-outlines.json")
+    parser.add_argument("--reuse", action="store_true", help="keep what results.csv in the out folder says about the rows that need no network")
     parser.add_argument("--limit", type=int, help="test faces, evenly spread; default all")
     options = parser.parse_args()
     out = Path(options.out)
@@ -657,13 +663,18 @@ def main():
     unknown = [row for row in rows if row not in GIVEN_ROWS and row not in sessions]
     if unknown:
         raise SystemExit(f"Expected rows among {[*GIVEN_ROWS, *sessions]} but received {unknown}")
-    rows = ["masked", *(row for row in ("harmonic", *rows) if row != "masked")]
-    rows = list(dict.fromkeys(rows))
+    rows = list(dict.fromkeys(["masked", "harmonic", *rows]))
+    earlier = _load(out) if options.reuse else []
     if denoiser is None and any(case.startswith("III") for case in options.cases):
         print("No denoiser in models.json: cases III show the noisy photo as it is.", file=sys.stderr)
-    ridges = fit_ridges(options.data, options.cache or out) if {"ridge", "kernel-ridge"} & set(rows) else {}
+    known = {(record["case"], record["row"]) for record in earlier}
+    wanted = {row for row in ("ridge", "kernel-ridge") for case in options.cases if row in rows and (case, row) not in known}
+    ridges = fit_ridges(options.data, options.cache or out) if wanted else {}
     records = []
     for case in options.cases:
+        known = [record for record in earlier if record["case"] == case and record["row"] in GIVEN_ROWS]
+        bases = {record["file"]: record["regionPsnr"] for record in known if record["row"] == "harmonic"}
+        todo = [row for row in rows if row not in {record["row"] for record in known}]
         if case == "V":
             shown = {name: session for name, session in sessions.items() if name in rows}
             if Path(options.outlines).exists() and shown:
@@ -671,10 +682,19 @@ def main():
             else:
                 print("Case V skipped: no outlines or no unmasker.", file=sys.stderr)
             continue
-        records += evaluate_case(case, options.data, rows, sessions, denoiser, ridges, options.limit, out / f"case-{case}.png")
+        records += known + evaluate_case(case, options.data, todo, sessions, denoiser, ridges, options.limit, out / f"case-{case}.png", bases)
         _save(out, records)
     _save(out, records)
     print((out / "table.md").read_text())
+
+
+def _load(out):
+    """The records of an earlier run, numbers as numbers."""
+    if not (out / "results.csv").exists():
+        return []
+    text = ("case", "row", "file", "source", "family", "wear")
+    with open(out / "results.csv") as table:
+        return [{name: value if name in text else float(value) for name, value in row.items() if value != ""} for row in csv.DictReader(table)]
 
 
 def _save(out, records):

@@ -168,3 +168,14 @@ def test_the_hand_drawn_outlines_are_sound():
         rows, columns = np.nonzero(drawn)
         assert 0.04 < drawn.mean() < 0.4, outline["file"]
         assert 125 < rows.mean() < 215 and 85 < columns.mean() < 171, outline["file"]
+
+
+def test_an_earlier_run_is_read_back_as_it_was_written(data, tmp_path):
+    records = evaluate.evaluate_case("I", data, ["masked", "harmonic"], {}, None, {}, None, tmp_path / "sheet.png")
+    evaluate._save(tmp_path, records)
+    again = evaluate._load(tmp_path)
+    assert [record["row"] for record in again] == [record["row"] for record in records]
+    assert again[1]["regionPsnr"] == pytest.approx(records[1]["regionPsnr"])
+    bases = {record["file"]: record["regionPsnr"] for record in again if record["row"] == "harmonic"}
+    alone = evaluate.evaluate_case("I", data, ["telea"], {}, None, {}, None, tmp_path / "sheet.png", bases)
+    assert alone[0]["aboveHarmonic"] == pytest.approx(alone[0]["regionPsnr"] - records[1]["regionPsnr"])
