@@ -54,6 +54,18 @@ export function missingGrain(wanted: Grain, present: Grain): Grain {
   return { lightness: missing('lightness'), redBlue: missing('redBlue'), green: missing('green') };
 }
 
+/**
+ * Weaker where its finest octave exceeds independent noise of standard deviation `sigma` in R, G and B: for small faces, whose blocks are
+ * so large a part of the face that its features would pass for grain.
+ */
+export function limitGrain(grain: Grain, sigma: number): Grain {
+  const [lightness = 0, redBlue = 0, green = 0] = components.map((component) => grain[component][0]);
+  const variance = lightness + redBlue / 4 + green / 9 || 1; // of R: R = lightness + redBlue / 2 - green / 3
+  const share = Math.min(1, sigma ** 2 / variance);
+  const limited = (component: keyof Grain) => grain[component].map((value) => value * share);
+  return { lightness: limited('lightness'), redBlue: limited('redBlue'), green: limited('green') };
+}
+
 function blockGrain({ width, channels, data }: Raster, { x, y, side }: Block, octaves: number): Grain {
   const planes = components.map(() => new Float32Array(side * side));
   const [lightness, redBlue, green] = [planes[0]!, planes[1]!, planes[2]!];

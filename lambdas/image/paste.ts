@@ -1,8 +1,9 @@
 import type { Box } from './box.ts';
 import { distanceToOutside, featherRegion } from './feather.ts';
 import { applySimilarity, invertSimilarity, type Similarity, similarityScale } from './geometry.ts';
-import { type Block, grainBlockSide, measureGrain, missingGrain, synthesiseGrain } from './grain.ts';
+import { type Block, grainBlockSide, limitGrain, measureGrain, missingGrain, synthesiseGrain } from './grain.ts';
 import { harmoniseColours } from './harmonise.ts';
+import { estimateNoiseSigma } from './noise.ts';
 import { createRaster, type Plane, type Raster } from './raster.ts';
 import { blockSize, createKernel, fieldCoordinate, floatField, sampleColours, sampleValues } from './resample.ts';
 
@@ -174,7 +175,8 @@ function addGrain(
   if (!wanted || !present) return;
   const longest = Math.max(box.width, box.height);
   const side = longest <= 384 ? 128 : longest <= 1024 ? 256 : 512;
-  const tile = synthesiseGrain(missingGrain(wanted, present), side, seed);
+  const believed = octaves === 1 ? limitGrain(wanted, noiseAround(photo, box)) : wanted;
+  const tile = synthesiseGrain(missingGrain(believed, present), side, seed);
   const { channels, data } = raster;
   for (let row = 0; row < box.height; row++) {
     const tileRow = (row % side) * side;
@@ -191,6 +193,21 @@ function addGrain(
       }
     }
   }
+}
+
+/** Noise in the photo where the face is, in levels: the box and as much again on every side. */
+function noiseAround(photo: Raster, box: Box): number {
+  const left = Math.max(0, box.x - box.width);
+  const top = Math.max(0, box.y - box.height);
+  const width = Math.min(photo.width, box.x + 2 * box.width) - left;
+  const height = Math.min(photo.height, box.y + 2 * box.height) - top;
+  const window = createRaster(width, height, photo.channels);
+  const line = width * photo.channels;
+  for (let y = 0; y < height; y++) {
+    const from = ((top + y) * photo.width + left) * photo.channels;
+    window.data.set(photo.data.subarray(from, from + line), y * line);
+  }
+  return estimateNoiseSigma(window);
 }
 
 /** Blocks of the photo that show visible skin, and blocks wholly inside the restored part. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Grain, measureGrain, missingGrain, synthesiseGrain } from '#image/grain.ts';
+import { type Grain, limitGrain, measureGrain, missingGrain, synthesiseGrain } from '#image/grain.ts';
 import { createNormal, paint } from './rasters.ts';
 
 const none = [0, 0, 0, 0, 0, 0];
@@ -49,6 +49,12 @@ test('what is missing is the difference of the variances, never below 0', () => 
   const wanted = { lightness: [9, 4], redBlue: [1, 1], green: [2, 0] };
   const present = { lightness: [1, 5], redBlue: [1, 0], green: [0, 3] };
   expect(missingGrain(wanted, present)).toEqual({ lightness: [8, 0], redBlue: [0, 1], green: [2, 0] });
+});
+
+test('grain stronger than the noise is weakened to it, weaker is left', () => {
+  const whiteNoise = { lightness: [12, 3], redBlue: [72, 18], green: [54, 13.5] }; // sigma 6
+  expect(limitGrain(whiteNoise, 3)).toEqual({ lightness: [3, 0.75], redBlue: [18, 4.5], green: [13.5, 3.375] });
+  expect(limitGrain(whiteNoise, 7)).toEqual(whiteNoise);
 });
 
 describe('synthesised grain', () => {
