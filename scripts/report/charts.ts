@@ -28,16 +28,12 @@ export function statusChart(counts: Readonly<Record<Status, number>>): Markup {
   )}<ul class="legend statuses">${rows}</ul>`;
 }
 
-type Unit = { readonly name: string; readonly text: (value: number) => string; readonly better?: string };
+type Unit = { readonly text: (value: number) => string; readonly better: string };
 
-export const decibels: Unit = {
-  name: 'dB',
-  text: (value) => `${decimalText(value, 1)} dB`,
-  better: 'higher is better',
-};
-export const ssimUnit: Unit = { name: '', text: (value) => decimalText(value, 3), better: '1 is identical' };
-export const seamUnit: Unit = { name: '', text: (value) => decimalText(value, 2), better: 'about 1 is invisible' };
-export const durationUnit: Unit = { name: 'ms', text: durationText };
+export const decibels: Unit = { text: (value) => `${decimalText(value, 1)} dB`, better: 'higher is better' };
+export const ssimUnit: Unit = { text: (value) => decimalText(value, 3), better: '1 is identical' };
+export const seamUnit: Unit = { text: (value) => decimalText(value, 2), better: 'about 1 is invisible' };
+export const durationUnit: Unit = { text: durationText, better: 'all stages together' };
 
 /** Nothing where nothing was measured. */
 export function distribution(title: string, noun: string, values: readonly number[], unit: Unit): Markup | undefined {
@@ -69,7 +65,7 @@ const stageWords: Readonly<Record<string, string>> = {
   denoiseMs: 'denoise',
   unmaskMs: 'unmask',
   pasteMs: 'align and paste',
-  qualityMs: 'measure quality',
+  qualityMs: 'quality',
   encodeMs: 'encode',
 };
 

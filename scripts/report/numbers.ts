@@ -11,7 +11,7 @@ export const pluralText = (count: number, noun: string): string =>
   `${countText(count)} ${noun}${count === 1 ? '' : 's'}`;
 
 export function durationText(milliseconds: number): string {
-  if (milliseconds < 1000) return `${decimalText(milliseconds, milliseconds < 10 ? 1 : 0)} ms`;
+  if (milliseconds < 1000) return `${decimalText(milliseconds, milliseconds > 0 && milliseconds < 10 ? 1 : 0)} ms`;
   const seconds = milliseconds / 1000;
   if (seconds < 120) return `${decimalText(seconds, seconds < 10 ? 2 : 1)} s`;
   const minutes = Math.round(seconds / 60);

@@ -85,11 +85,11 @@ function summary(records: readonly MetricsRecord[]): Markup {
   const { counts, aggregates } = summarise(records);
   const times = records.flatMap(({ timings }) => photoMilliseconds(timings) ?? []);
   const measured = records.flatMap(({ faces }) => faces).filter(({ quality }) => quality !== null).length;
+  const wholePhoto = (mean: number | null, digits: number) =>
+    mean !== null && `whole photo ${decimalText(mean, digits)}: most of it was never covered`;
   const quality = [
-    tile('PSNR under the mask', aggregates.meanRegionPsnr, 'dB', 1, `mean of ${pluralText(measured, 'face')}`),
-    tile('SSIM under the mask', aggregates.meanRegionSsim, '', 3, '1 is identical'),
-    tile('PSNR, whole photo', aggregates.meanPsnr, 'dB', 1, 'flattered by what was not covered'),
-    tile('SSIM, whole photo', aggregates.meanSsim, '', 3, 'flattered by what was not covered'),
+    tile('PSNR under the mask', aggregates.meanRegionPsnr, 'dB', 1, wholePhoto(aggregates.meanPsnr, 1)),
+    tile('SSIM under the mask', aggregates.meanRegionSsim, '', 3, wholePhoto(aggregates.meanSsim, 3)),
   ];
   return html`<section aria-labelledby="summary"><h2 id="summary" class="hidden">Summary</h2>
 <dl class="tiles">
@@ -102,7 +102,13 @@ ${statusChart(counts)}
 </section>`;
 }
 
-function tile(name: string, value: number | null, unit: string, digits: number, note: string): Markup | undefined {
+function tile(
+  name: string,
+  value: number | null,
+  unit: string,
+  digits: number,
+  note: string | false,
+): Markup | undefined {
   if (value === null) return undefined;
   return textTile(name, decimalText(value, digits), note, unit);
 }
@@ -130,20 +136,21 @@ function attention(rows: readonly PhotoRow[]): Markup | undefined {
 }
 
 function reasonGroup(status: 'failed' | 'rejected', code: string, members: readonly PhotoRow[]): Markup {
-  const named = members
-    .slice(0, namedPerReason)
-    .map(
-      ({ name, reason, metricsUrl }) =>
-        html`<li>${
-          metricsUrl === undefined
-            ? html`<bdi class="name">${name}</bdi>`
-            : html`<a class="name" href="${metricsUrl}"><bdi>${name}</bdi></a>`
-        } <span>${reason?.message ?? 'No reason was recorded.'}</span></li>`,
-    );
+  const messages = [...new Set(members.map(({ reason }) => reason?.message ?? 'No reason was recorded.'))];
+  const named = members.slice(0, namedPerReason);
+  const list =
+    messages.length === 1
+      ? html`<p>${messages}</p><ul class="names">${named.map((row) => html`<li>${metricsLink(row)}</li>`)}</ul>`
+      : html`<ul>${named.map((row) => html`<li>${metricsLink(row)} <span class="why">${row.reason?.message}</span></li>`)}</ul>`;
   const more =
     members.length > namedPerReason &&
-    html`<button type="button" class="quiet" data-status="${status}" data-text="${code}">Show all ${countText(members.length)} in the table</button>`;
-  return html`<article><h3><span class="dot ${status}" aria-hidden="true"></span>${code} <span class="count">${pluralText(members.length, 'photo')} ${status}</span></h3><ul>${named}</ul>${more}</article>`;
+    html`<button type="button" class="all" data-status="${status}" data-text="${code}">Show all ${countText(members.length)} in the table</button>`;
+  return html`<article><h3><span class="dot ${status}" aria-hidden="true"></span>${code} <span class="count">${pluralText(members.length, 'photo')} ${status}</span></h3>${list}${more}</article>`;
+}
+
+function metricsLink({ name, metricsUrl }: PhotoRow): Markup {
+  if (metricsUrl === undefined) return html`<bdi class="name">${name}</bdi>`;
+  return html`<a class="name" href="${metricsUrl}"><bdi>${name}</bdi></a>`;
 }
 
 function distributions(records: readonly MetricsRecord[]): Markup | undefined {
@@ -175,7 +182,7 @@ function photos(rows: readonly PhotoRow[]): Markup {
 <div class="tools">
 <label class="field grow"><span>Find</span><input type="search" id="text" placeholder="name, reason or format" autocomplete="off" spellcheck="false"></label>
 <label class="field"><span>Sort by</span><select id="sort"></select></label>
-<button type="button" id="direction" class="quiet"></button>
+<button type="button" id="direction"></button>
 <fieldset class="views"><legend class="hidden">View</legend><label class="chip"><input type="radio" name="view" value="gallery" checked><span>Gallery</span></label><label class="chip"><input type="radio" name="view" value="table"><span>Table</span></label></fieldset>
 </div>
 <p id="shown" role="status"></p>

@@ -276,10 +276,14 @@ const rowElement = (photo, position) => {
       {},
       picture !== undefined && make('img', { class: 'thumb', src: pictureUrl(picture), alt: '', decoding: 'async' }),
     ),
-    make('th', { scope: 'row' }, make('span', { class: 'name', title: name }, make('bdi', {}, name))),
+    make(
+      'th',
+      { scope: 'row' },
+      make('span', { class: 'name', title: name }, make('bdi', {}, name)),
+      reason && make('span', { class: 'reason' }, reason.message),
+    ),
     make('td', {}, statusBadge(status)),
     ...cells,
-    make('td', { class: 'reason' }, reason?.message),
     make(
       'td',
       { class: 'links-cell' },
@@ -314,7 +318,6 @@ const tableHead = () => {
       { 'aria-rowindex': 1 },
       make('td', {}),
       ...sortable,
-      make('th', { scope: 'col' }, 'Reason'),
       make('th', { scope: 'col', class: 'links-cell' }, 'Files'),
     ),
   );
@@ -323,8 +326,8 @@ const tableHead = () => {
 const tableColumns = () => {
   const numbers = Object.keys(measures)
     .slice(2)
-    .map(() => 'number');
-  const columns = ['picture', 'name', 'status', ...numbers, 'reason', 'links'];
+    .map((key) => (key === 'pixels' ? 'wide' : 'number'));
+  const columns = ['picture', 'name', 'status', ...numbers, 'links'];
   return make('colgroup', {}, ...columns.map((column) => make('col', { class: `column-${column}` })));
 };
 
@@ -424,7 +427,7 @@ const tableChunks = (chosen) =>
       content: () => part.map((photo, index) => rowElement(photo, start + index)),
       /** @param {number} height */
       hold: (height) => {
-        const gap = make('td', { class: 'gap', colspan: Object.keys(measures).length + 3 });
+        const gap = make('td', { class: 'gap', colspan: Object.keys(measures).length + 2 });
         gap.style.height = `${height}px`;
         element.replaceChildren(make('tr', { 'aria-hidden': 'true' }, gap));
       },
