@@ -5,7 +5,7 @@ import { blockSize, createKernel, fieldCoordinate, rasterField, sampleColours } 
 /**
  * The picture as seen through `sourceToTarget`, RGB: target pixel t shows source point sourceToTarget^-1(t). Averages over the source
  * pixels it covers where it shrinks, bicubic where it enlarges; edges are repeated outside. Whole-pixel shifts and quarter turns copy
- * bytes exactly. Cost: the source pixels under the target, once, and about 25 ns a target pixel.
+ * bytes exactly. Cost: the source pixels under the target, once, and about 70 ns a target pixel.
  * @throws RangeError when the similarity's scale is zero.
  */
 export function warpRaster(raster: Raster, sourceToTarget: Similarity, width: number, height: number): Raster {
@@ -35,7 +35,7 @@ export function warpRaster(raster: Raster, sourceToTarget: Similarity, width: nu
  * Fits the picture into the top-left corner of a `size` x `size` RGB raster; `padding` (0..1) is the grey of the rest. Averages over
  * areas where it shrinks, bilinear where it enlarges, at most fourfold. Coordinates in the letterbox times 1 / `scale` are
  * coordinates in the photo (measured from the top-left corner of the picture, not from its first pixel's centre).
- * About 4 ms per megapixel.
+ * About 12 ms for 1 megapixel, 50 ms for 12.
  */
 export function letterbox(
   raster: Raster,
@@ -142,8 +142,13 @@ function addRows(
   const w2 = k + 2 < count ? rows.weights[weights + 2]! : 0;
   const w3 = k + 3 < count ? rows.weights[weights + 3]! : 0;
   const keep = k === 0 ? 0 : 1;
-  const gap = channels - 3;
-  for (let i = 0, at = 0; i < sums.length; at += gap) {
+  if (channels === 3) {
+    for (let i = 0; i < sums.length; i++) {
+      sums[i] = keep * sums[i]! + w0 * data[p0 + i]! + w1 * data[p1 + i]! + w2 * data[p2 + i]! + w3 * data[p3 + i]!;
+    }
+    return;
+  }
+  for (let i = 0, at = 0; i < sums.length; at++) {
     for (let c = 0; c < 3; c++, i++, at++) {
       sums[i] = keep * sums[i]! + w0 * data[p0 + at]! + w1 * data[p1 + at]! + w2 * data[p2 + at]! + w3 * data[p3 + at]!;
     }
