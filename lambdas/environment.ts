@@ -11,8 +11,8 @@ const image = { MODELS_FOLDER: name } as const;
 const limits = { MAX_MEGAPIXELS: z.coerce.number().positive() } as const;
 const buckets = { PHOTOS_BUCKET: name, RESULTS_BUCKET: name } as const;
 
-/** Set by AWS, and absent elsewhere: photos then have no price. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
-const lambda = { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: z.coerce.number().positive().optional() } as const;
+/** Set by AWS. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
+const lambda = { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: z.coerce.number().positive() } as const;
 
 export const checkEnvironment = z.object({
   ...buckets,

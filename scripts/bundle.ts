@@ -14,7 +14,7 @@ const entries = ['check', 'unmask', 'dead-letter', 'catalogue', 'reconcile', 'se
 export type BundleOptions = {
   /** Where to, emptied first. Default: dist/image in the project. */
   readonly folder?: string;
-  /** Default: models/ in the project. */
+  /** Default: UNMASK_MODELS in the environment, your own training say, or models/ in the project. */
   readonly models?: string;
 };
 
@@ -24,7 +24,8 @@ export type BundleOptions = {
  * @returns the folder
  */
 export async function bundleImage(options: BundleOptions = {}): Promise<string> {
-  const { folder = join(project, 'dist', 'image'), models = join(project, 'models') } = options;
+  const { folder = join(project, 'dist', 'image'), models = process.env.UNMASK_MODELS ?? join(project, 'models') } =
+    options;
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   await Promise.all([

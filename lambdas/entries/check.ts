@@ -8,7 +8,7 @@ import { loadModels } from '#vision/model.ts';
 import { check } from '../check.ts';
 import { clock, observer, onLambda, traced } from '../cloud.ts';
 import { checkEnvironment, readEnvironment } from '../environment.ts';
-import { processingWith } from '../processing.ts';
+import { pricedBy, processingWith } from '../processing.ts';
 
 const environment = readEnvironment(checkEnvironment);
 const models = await loadModels(environment.MODELS_FOLDER, { threads: 1 });
@@ -22,6 +22,7 @@ const tools = {
   // Opened before the first photo comes: AWS gives the start a whole core.
   detector: createDetector(await models.open('mask-detector')),
   processing: processingWith(models, environment),
+  priceOf: pricedBy(environment),
   clock,
   observer,
 };

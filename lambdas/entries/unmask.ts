@@ -6,7 +6,7 @@ import { loadModels } from '#vision/model.ts';
 import { createUnmasker } from '#vision/unmasker.ts';
 import { clock, observer, onLambda, traced } from '../cloud.ts';
 import { readEnvironment, unmaskEnvironment } from '../environment.ts';
-import { processingWith } from '../processing.ts';
+import { pricedBy, processingWith } from '../processing.ts';
 import { unmask } from '../unmask.ts';
 
 const environment = readEnvironment(unmaskEnvironment);
@@ -22,6 +22,7 @@ const tools = {
   unmasker: createUnmasker(await models.open(environment.MODEL)),
   denoiser: createDenoiser(models.lazily('denoiser')),
   processing: processingWith(models, environment),
+  priceOf: pricedBy(environment),
   clock,
   observer,
 };

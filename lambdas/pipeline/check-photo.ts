@@ -3,7 +3,7 @@ import type { Face } from './face.ts';
 import { type Job, jobIdOf, serialiseJob } from './job.ts';
 import type { MetricsRecord } from './metrics-record.ts';
 import { type PhotoReference, versionOf } from './photo.ts';
-import { plainRecord } from './plain-record.ts';
+import { type PriceOf, plainRecord } from './plain-record.ts';
 import type { Clock, Codec, Detector, PhotoHeader, Queue, Store } from './ports.ts';
 import type { Processing } from './processing.ts';
 import type { Reason } from './reason.ts';
@@ -18,6 +18,7 @@ export type CheckTools = {
   readonly detector: Detector;
   readonly clock: Clock;
   readonly processing: Processing;
+  readonly priceOf?: PriceOf;
   /** Do the work again although this job is done. */
   readonly force?: boolean;
 };
@@ -35,7 +36,7 @@ export type CheckOutcome =
  * at once (`bare`, `no-face`, `rejected`) and never retry. Expected outcomes are returned; what throws is transient or a bug.
  */
 export async function checkPhoto(photo: PhotoReference, tools: CheckTools): Promise<CheckOutcome> {
-  const { photos, results, queue, codec, detector, clock, processing, force = false } = tools;
+  const { photos, results, queue, codec, detector, clock, processing, priceOf, force = false } = tools;
   const jobId = jobIdOf(photo, processing);
   const earlier = force ? undefined : await doneBefore(jobId, photo.key, results);
   if (earlier) return { outcome: 'done-before', record: earlier };
@@ -52,6 +53,7 @@ export async function checkPhoto(photo: PhotoReference, tools: CheckTools): Prom
       processing,
       clock,
       timings: totalled(timings()),
+      priceOf,
     });
     const { outcome, record: committed } = await commitRecord(record, photo, { photos, results }, { force });
     return { outcome: outcome === 'superseded' ? outcome : 'recorded', record: committed } as const;

@@ -6,6 +6,9 @@ import type { Processing } from './processing.ts';
 import type { Reason } from './reason.ts';
 import type { Status } from './status.ts';
 
+/** USD for a photo whose stages took so long; absent where nobody is billed. */
+export type PriceOf = (totalMs: number) => number;
+
 type PlainRecord = {
   readonly jobId: string;
   readonly photo: PhotoReference;
@@ -16,11 +19,12 @@ type PlainRecord = {
   readonly processing: Processing;
   readonly clock: Clock;
   readonly timings?: MetricsRecord['timings'];
+  readonly priceOf?: PriceOf | undefined;
 };
 
 /** The record of a photo whose pixels were not changed. */
 export function plainRecord(what: PlainRecord): MetricsRecord {
-  const { jobId, photo, header, status, reason, faces = [], processing, clock, timings = {} } = what;
+  const { jobId, photo, header, status, reason, faces = [], processing, clock, timings = {}, priceOf } = what;
   return {
     schemaVersion: 1,
     jobId,
@@ -38,7 +42,7 @@ export function plainRecord(what: PlainRecord): MetricsRecord {
     faces: faces.map(untouchedFace),
     model: processing.unmasker,
     timings,
-    cost: null,
+    cost: priceOf && timings.totalMs !== undefined ? { usd: priceOf(timings.totalMs) } : null,
     createdAt: clock.now().toISOString(),
   };
 }

@@ -6,7 +6,7 @@ import type { Job } from './job.ts';
 import { measureQuality, type Region } from './measure-quality.ts';
 import type { FaceRecord, MetricsRecord } from './metrics-record.ts';
 import { referenceKey, unmaskedKey, versionOf } from './photo.ts';
-import { plainRecord, untouchedFace } from './plain-record.ts';
+import { type PriceOf, plainRecord, untouchedFace } from './plain-record.ts';
 import type { Clock, Codec, DecodedPhoto, Denoiser, PhotoHeader, Store, Unmasker } from './ports.ts';
 import type { Processing } from './processing.ts';
 import type { Reason } from './reason.ts';
@@ -22,6 +22,7 @@ export type UnmaskTools = {
   readonly denoiser: Denoiser;
   readonly clock: Clock;
   readonly processing: Processing;
+  readonly priceOf?: PriceOf;
   /** Do the work again although this job is done. */
   readonly force?: boolean;
 };
@@ -33,7 +34,7 @@ type Stage = 'decodeMs' | 'denoiseMs' | 'unmaskMs' | 'pasteMs' | 'qualityMs' | '
  * harmless. Expected outcomes are returned; what throws is transient or a bug, and goes back to the queue.
  */
 export async function unmaskPhoto(job: Job, tools: UnmaskTools): Promise<Commit> {
-  const { photos, results, codec, denoiser, clock, processing, force = false } = tools;
+  const { photos, results, codec, denoiser, clock, processing, priceOf, force = false } = tools;
   const { jobId, photo } = job;
   const earlier = force ? undefined : await doneBefore(jobId, photo.key, results);
   if (earlier) return { outcome: 'exists', record: earlier };
@@ -43,7 +44,18 @@ export async function unmaskPhoto(job: Job, tools: UnmaskTools): Promise<Commit>
   const timings = () => totalled(job.timings, stopwatch.timings());
   const settle = (status: Status, header?: PhotoHeader, reason?: Reason) => {
     const { faces } = job;
-    const record = plainRecord({ jobId, photo, header, status, reason, faces, processing, clock, timings: timings() });
+    const record = plainRecord({
+      jobId,
+      photo,
+      header,
+      status,
+      reason,
+      faces,
+      processing,
+      clock,
+      timings: timings(),
+      priceOf,
+    });
     return commitRecord(record, photo, { photos, results }, { force });
   };
 
@@ -91,6 +103,7 @@ export async function unmaskPhoto(job: Job, tools: UnmaskTools): Promise<Commit>
       processing,
       clock,
       timings: timings(),
+      priceOf,
     }),
     unmasked: { key, bytes: unmasked.length, sha256: createHash('sha256').update(unmasked).digest('hex') },
     faces: faces.map((face, index) => {

@@ -10,17 +10,16 @@ export type UnrecordedOptions = {
   readonly bucket: string;
   /** Photos whose record says `failed` too: a redrive. Costs one GET for each record. */
   readonly failed?: boolean;
+  /** Younger uploads may simply be under way: jobs that wait, and retries after a visibility timeout. Default 60. */
+  readonly olderThanMinutes?: number;
 };
-
-/** Younger uploads may simply be under way: queued jobs, and retries after a visibility timeout. */
-const graceMilliseconds = 60 * 60 * 1000;
 
 /**
  * Uploads that have no record, or only one that is older than they are: their event was lost, or its handling. Costs one LIST for each
  * 1,000 photos and records, one HEAD for each photo found, and about 200 bytes of memory for each record.
  */
 export async function* unrecordedUploads(options: UnrecordedOptions): AsyncIterable<PhotoReference> {
-  const { photos, results, clock, bucket, failed = false } = options;
+  const { photos, results, clock, bucket, failed = false, olderThanMinutes = 60 } = options;
   const recorded = new Map<string, Date>();
   for await (const { key, lastModified } of results.list('metrics/')) recorded.set(key, lastModified);
 
@@ -28,7 +27,7 @@ export async function* unrecordedUploads(options: UnrecordedOptions): AsyncItera
     if (key.endsWith('/')) continue; // A folder that a console made; it started nothing.
     const at = recorded.get(metricsKey(key));
     const lost = at === undefined || at < lastModified;
-    if (lost ? clock.now().getTime() - lastModified.getTime() < graceMilliseconds : !failed) continue;
+    if (lost ? clock.now().getTime() - lastModified.getTime() < olderThanMinutes * 60_000 : !failed) continue;
     if (!lost && !(await isFailed(key, results))) continue;
     const head = await photos.head(key);
     if (!head) continue;

@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest';
+import { computeUsd, photoPrice } from '#pipeline/photo-price.ts';
+
+test('a second of one vCPU costs what the price list says', () => {
+  expect(computeUsd(1000, { memoryMb: 1769, architecture: 'x86_64' })).toBeCloseTo(1.727539 * 0.0000166667, 12);
+  expect(computeUsd(1000, { memoryMb: 1024, architecture: 'arm64' })).toBeCloseTo(0.0000133334, 12);
+});
+
+test('a photo pays for its requests too', () => {
+  // 3 writes, 9 reads, 5 queue requests, 2 invocations
+  expect(photoPrice(0, { memoryMb: 1769, architecture: 'x86_64' })).toBeCloseTo(
+    3 * 0.000005 + 9 * 0.0000004 + 5 * 0.0000004 + 2 * 0.0000002,
+    12,
+  );
+});
