@@ -48,7 +48,8 @@ export class CatalogueRecords extends Construct {
     });
     const { role } = this.catalogue;
     allowObjects(role, results, 'metrics/', 's3:GetObject');
-    allowObjects(role, results, 'manifest/', 's3:GetObject', 's3:PutObject');
+    // Deleting is for a rebuild, which drops the old pointer and old segments.
+    allowObjects(role, results, 'manifest/', 's3:GetObject', 's3:PutObject', 's3:DeleteObject');
     allowListing(role, results, 'metrics/', 'manifest/');
     feed(this.catalogue, this.records, { batchSize: batch.size, maxConcurrency: 2, gather: batch.gather });
   }

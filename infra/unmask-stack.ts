@@ -56,6 +56,10 @@ export class UnmaskStack extends Stack {
       description: 'Try every failed photo again.',
       value: `aws lambda invoke --function-name ${reconcile.function.functionName} --cli-binary-format raw-in-base64-out --payload '{"failed":true}' --region ${this.region} /dev/stdout`,
     });
+    new CfnOutput(this, 'RebuildManifest', {
+      description: 'Make the manifest anew from the records, without those that were deleted.',
+      value: `aws lambda invoke --function-name ${catalogue.function.functionName} --cli-binary-format raw-in-base64-out --payload '{"rebuild":true}' --region ${this.region} /dev/stdout`,
+    });
     new CfnOutput(this, 'Dashboard', {
       value: `https://${this.region}.console.aws.amazon.com/cloudwatch/home?region=${this.region}#dashboards:name=${dashboard.dashboardName}`,
     });

@@ -1,5 +1,5 @@
 import { type BatchResponse, batchResponse, createdObjectsIn, type QueueRecord, queueRecords } from '#aws/events.ts';
-import { type CatalogueTools, catalogue as fold } from '#pipeline/catalogue.ts';
+import { type CatalogueTools, catalogue as fold, rebuildManifest } from '#pipeline/catalogue.ts';
 import { type MetricsRecord, parseMetricsRecord } from '#pipeline/metrics-record.ts';
 import { eachRecord } from './each-record.ts';
 import type { Observer } from './observe.ts';
@@ -20,4 +20,11 @@ export async function catalogue(
   const outcomes = await eachRecord(queueRecords(event), read, { observer, atOnce: 25 });
   if (records.length > 0) observer.catalogued(await fold(records, tools), records, clock.now());
   return batchResponse(outcomes);
+}
+
+/** A person's `{"rebuild": true}` -> the manifest made anew from the records, without those that were deleted. */
+export async function rebuild({ results, clock, observer }: CatalogueTools & { readonly observer: Observer }) {
+  const manifest = await rebuildManifest({ results, clock });
+  observer.catalogued(manifest, [], clock.now());
+  return manifest.counts;
 }

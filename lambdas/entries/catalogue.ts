@@ -1,10 +1,13 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { createS3Store } from '#aws/s3-store.ts';
-import { catalogue } from '../catalogue.ts';
+import { catalogue, rebuild } from '../catalogue.ts';
 import { clock, observer, onLambda, traced } from '../cloud.ts';
 import { catalogueEnvironment, readEnvironment } from '../environment.ts';
 
 const { RESULTS_BUCKET } = readEnvironment(catalogueEnvironment);
 const results = createS3Store({ client: traced(new S3Client()), bucket: RESULTS_BUCKET });
 
-export const handler = onLambda((event) => catalogue(event, { results, clock, observer }));
+const tools = { results, clock, observer };
+const isRebuild = (event: unknown): boolean => Object(event).rebuild === true;
+
+export const handler = onLambda(async (event) => (isRebuild(event) ? rebuild(tools) : catalogue(event, tools)));

@@ -41,7 +41,10 @@ export async function catalogue(records: readonly MetricsRecord[], tools: Catalo
   throw new Error(`The manifest kept changing under ${attempts} conditional writes.`);
 }
 
-/** Makes the manifest anew from metrics/, the records themselves. One LIST per 1,000 photos and one GET each. */
+/**
+ * Makes the manifest anew from metrics/, the records themselves, and deletes segments that it no longer names: so photos whose record was
+ * deleted leave it. One LIST per 1,000 photos and one GET each.
+ */
 export async function rebuildManifest(tools: CatalogueTools): Promise<Manifest> {
   const { results } = tools;
   const records: MetricsRecord[] = [];
@@ -50,7 +53,20 @@ export async function rebuildManifest(tools: CatalogueTools): Promise<Manifest> 
     if (stored) records.push(parseMetricsRecord(stored.bytes));
   }
   await results.delete(manifestKey);
-  return catalogue(records, tools);
+  const manifest = await catalogue(records, tools);
+  await deleteUnnamed(manifest, tools);
+  return manifest;
+}
+
+/** A writer that has its segment in place moves the pointer within seconds. */
+const movingMilliseconds = 60 * 60 * 1000;
+
+async function deleteUnnamed({ segments }: Manifest, { results, clock }: CatalogueTools): Promise<void> {
+  const named = new Set([manifestKey, ...segments.map(({ key }) => key)]);
+  for await (const { key, lastModified } of results.list('manifest/')) {
+    const old = clock.now().getTime() - lastModified.getTime() > movingMilliseconds;
+    if (old && !named.has(key)) await results.delete(key);
+  }
 }
 
 /** The newest record of each photo in the manifest. Fetches every segment. */

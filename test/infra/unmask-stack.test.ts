@@ -60,7 +60,7 @@ describe('who may do what', () => {
   test('catalogue reads records and writes the manifest', () => {
     expect(grantsFor('CatalogueRecordsCatalogueRole')).toEqual([
       'BucketsResults/metrics/*: s3:GetObject',
-      'BucketsResults/manifest/*: s3:GetObject, s3:PutObject',
+      'BucketsResults/manifest/*: s3:DeleteObject, s3:GetObject, s3:PutObject',
       `BucketsResults: s3:ListBucket${listing('metrics/*', 'manifest/*')}`,
       'CatalogueRecords: sqs:DeleteMessage, sqs:GetQueueAttributes, sqs:ReceiveMessage',
     ]);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { computeUsd, photoPrice } from '#pipeline/photo-price.ts';
 
 test('a second of one vCPU costs what the price list says', () => {
-  expect(computeUsd(1000, { memoryMb: 1769, architecture: 'x86_64' })).toBeCloseTo(1.727539 * 0.0000166667, 12);
+  expect(computeUsd(1000, { memoryMb: 1769, architecture: 'x86_64' })).toBeCloseTo(1.727539 * 0.0000166667, 10);
   expect(computeUsd(1000, { memoryMb: 1024, architecture: 'arm64' })).toBeCloseTo(0.0000133334, 12);
 });
 
