@@ -13,8 +13,12 @@ export type Histogram = {
   readonly openAbove: boolean;
 };
 
-/** At most this many bars, give or take the two at the ends. */
-const bins = 24;
+/** At most this many bars, give or take the two at the ends; fewer for few values, so that a bar is more than one of them. */
+const mostBins = 24;
+const fewestBins = 6;
+
+/** From here on one in a hundred at either end may lie outside the picture. */
+const manyValues = 100;
 
 /** Undefined when there is nothing to count. Steps are round numbers (1, 2 or 5 times a power of ten). */
 export function histogram(values: readonly number[]): Histogram | undefined {
@@ -23,8 +27,10 @@ export function histogram(values: readonly number[]): Histogram | undefined {
   const largest = sorted.at(-1);
   if (smallest === undefined || largest === undefined) return undefined;
 
-  const low = quantile(sorted, 0.01);
-  const high = quantile(sorted, 0.99);
+  const trimmed = sorted.length < manyValues ? 0 : 0.01;
+  const low = quantile(sorted, trimmed);
+  const high = quantile(sorted, 1 - trimmed);
+  const bins = Math.min(mostBins, Math.max(fewestBins, Math.ceil(2 * Math.sqrt(sorted.length))));
   const step = roundStep((high - low) / bins || Math.abs(low) / 100 || 1);
   const first = Math.floor(low / step);
   const last = Math.max(first, Math.floor(high / step));

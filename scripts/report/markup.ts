@@ -9,11 +9,13 @@ export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): 
 }
 
 /**
- * JSON for a `<script type="application/json">` block: nothing in it can end the block or open a comment in it, and no line separator
- * trips an old parser.
+ * JSON for a `<script type="application/json">` block: nothing in it can end the block or open a comment in it. ASCII, item by item: a
+ * list of pictures is 30 MB, and is held once.
  */
-export function jsonMarkup(value: unknown): Markup {
-  return { markup: JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, unicodeEscape) };
+export function jsonMarkup(items: readonly unknown[]): Markup {
+  return {
+    markup: `[${items.map((item) => JSON.stringify(item).replace(/[<>&\u007f-\uffff]/g, unicodeEscape)).join(',')}]`,
+  };
 }
 
 /** Our own style sheet or script, whose text must be in the page byte for byte because the policy names its hash. */
@@ -23,8 +25,9 @@ export function verbatim(text: string): Markup {
   return { markup: text };
 }
 
+/** Plain ASCII, which reads alike in every charset and takes one byte a character. */
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`);
+  return text.replace(/[&<>"'`]|[\u007f-\u{10ffff}]/gu, (character) => `&#${character.codePointAt(0)};`);
 }
 
 function markupOf(part: Part): string {

@@ -198,7 +198,7 @@ function footer(records: readonly MetricsRecord[]): Markup {
 <div><dt>Under the mask</dt><dd>Only the pixels that the mask covered, against a reference photo of the same person without it. Whole-photo figures are always higher, because most of the photo was never touched.</dd></div>
 <div><dt>PSNR, SSIM</dt><dd>How close to the reference, pixel by pixel and in structure. They are measured only where a reference was given; nothing is estimated. A photo with several faces is listed with its worst.</dd></div>
 <div><dt>Seam</dt><dd>How much the border of the imagined part stands out from what is beside it: about 1 is invisible, higher shows.</dd></div>
-<div><dt>Noise</dt><dd>Estimated standard deviation of the photo’s noise around the face, of 255.</dd></div>
+<div><dt>Noise</dt><dd>Estimated standard deviation of the photo&rsquo;s noise around the face, of 255.</dd></div>
 </dl>
 <p>Source of everything here: <a href="manifest/manifest.json">the manifest</a> and one metrics file per photo (${pluralText(records.length, 'photo')}). This page is one file; it loads nothing and sends nothing.</p>
 </footer>`;

@@ -230,6 +230,12 @@ test('the page without data is small', async () => {
   expect((await report([])).length).toBeLessThan(40_000 + 12_000);
 });
 
+test('the page is plain ASCII whatever the photos are called: any charset reads it alike', async () => {
+  const page = await report([madeUpRecord({ path: 'Gr\u00fc\u00dfe \u{1f600}.jpg', status: 'failed' })]);
+  expect(page).toMatch(/^[\n -~]*$/);
+  expect(page).toContain('Gr&#252;&#223;e &#128512;.jpg');
+});
+
 test('the policy allows this script and this style, and no connection', async () => {
   const page = await report([]);
   const policy = page.match(/Content-Security-Policy" content="([^"]+)"/)?.[1]?.replaceAll('&#39;', "'");

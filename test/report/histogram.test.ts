@@ -8,9 +8,9 @@ test('nothing measured is no histogram', () => {
 });
 
 test('values fall between round steps', () => {
-  const counted = histogram([0, 1, 1, 2, 24]);
-  expect(counted).toMatchObject({ from: 0, step: 1, total: 5, median: 1 });
-  expect(counted?.counts.slice(0, 4)).toEqual([1, 2, 1, 0]);
+  const counted = histogram([0, 1, 1, 2, 6]);
+  expect(counted).toMatchObject({ from: 0, to: 7, step: 1, total: 5, median: 1, openBelow: false, openAbove: false });
+  expect(counted?.counts).toEqual([1, 2, 1, 0, 0, 0, 1]);
 });
 
 test('equal values are one bar', () => {

@@ -21,11 +21,11 @@ const photos = JSON.parse(byId('report-data').textContent ?? '[]');
 // Numbers of a photo. A photo with several faces is listed with its worst.
 
 /** @param {number | null | undefined} value @param {number} digits */
-const fixed = (value, digits) => (value === null || value === undefined ? '–' : value.toFixed(digits));
+const fixed = (value, digits) => (value === null || value === undefined ? '\u2013' : value.toFixed(digits));
 
 /** @param {number | null} milliseconds */
 const duration = (milliseconds) => {
-  if (milliseconds === null) return '–';
+  if (milliseconds === null) return '\u2013';
   return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
 };
 
@@ -61,7 +61,7 @@ const measures = {
     name: 'Faces unmasked',
     short: 'Faces',
     value: ({ faces }) => faces.length,
-    text: ({ faces, faceCount }) => (faceCount === 0 ? '–' : `${faces.length} of ${faceCount}`),
+    text: ({ faces, faceCount }) => (faceCount === 0 ? '\u2013' : `${faces.length} of ${faceCount}`),
     worst: 'high',
   },
   ...(measured && {
@@ -94,7 +94,7 @@ const measures = {
     name: 'Size in pixels',
     short: 'Pixels',
     value: ({ width, height }) => (width === null || height === null ? null : width * height),
-    text: ({ width, height }) => (width === null ? '–' : `${width}×${height}`),
+    text: ({ width, height }) => (width === null ? '\u2013' : `${width}\u00d7${height}`),
     worst: 'high',
   },
 };
@@ -189,14 +189,14 @@ const cardElement = ({ photo, face }) => {
 const faceFacts = ({ quality, seam, denoised, maskCoverage }, numbered) =>
   [
     numbered.slice(2),
-    quality && `PSNR ${quality.regionPsnr === null ? '∞' : `${fixed(quality.regionPsnr, 1)} dB`}`,
+    quality && `PSNR ${quality.regionPsnr === null ? '\u221e' : `${fixed(quality.regionPsnr, 1)} dB`}`,
     quality && `SSIM ${fixed(quality.regionSsim, 2)}`,
     seam !== null && `seam ${fixed(seam, 2)}`,
     !quality && maskCoverage !== null && `covered ${Math.round(100 * maskCoverage)} %`,
     denoised && 'denoised',
   ]
     .filter(Boolean)
-    .join(' · ');
+    .join(' \u00b7 ');
 
 /** @param {PhotoRow} photo @param {FaceRow} face @param {string} label */
 const faceFrame = (photo, face, label) => {
@@ -224,10 +224,10 @@ const slider = (before, after, label) => {
     { class: 'frame compare' },
     make('img', { class: 'before', src: pictureUrl(before), alt: '', decoding: 'async' }),
     make('img', { class: 'after', src: pictureUrl(after), alt: '', decoding: 'async' }),
-    make('span', { class: 'tag left' }, 'Before'),
-    make('span', { class: 'tag right' }, 'After, imagined'),
     input,
     make('span', { class: 'divider' }),
+    make('span', { class: 'tag left' }, 'Before'),
+    make('span', { class: 'tag right' }, 'After, imagined'),
   );
   const follow = () => {
     frame.style.setProperty('--at', `${input.value}%`);
@@ -455,7 +455,7 @@ const check = (name, value) => {
 const show = () => {
   const chosen = chosenPhotos();
   sortSelect.value = state.sort;
-  directionButton.textContent = state.descending ? 'Descending ↓' : 'Ascending ↑';
+  directionButton.textContent = state.descending ? 'Descending \u2193' : 'Ascending \u2191';
   byId('shown').textContent =
     chosen.length === photos.length
       ? `All ${photos.length.toLocaleString('en')} photos`
