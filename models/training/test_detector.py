@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from detect_data import Face, NOTHING, Photo, Picture, Studio, batch_of, face_from_landmarks, letterbox, mirror, move_face, similarity, warp, within
-from evaluate_detector import area_under_curve, calibrated_temperature, match, precision_area, roll_degrees, suppress
+from evaluate_detector import Found, area_under_curve, calibrated_temperature, match, precision_area, remembering, roll_degrees, suppress
 from export_detector import export, ramp, run
 from masks import EXAMPLE_LANDMARKS
 from network import Detector, DetectorConfig, ExportedDetector
@@ -120,7 +120,19 @@ def test_only_the_best_of_overlapping_boxes_is_kept():
     assert suppress(boxes, np.array([0.6, 0.9, 0.5]), 0.4).tolist() == [1, 2]
 
 
-def test_average_precision_of_right_wrong_right_is_five_sixths():
+def test_a_remembered_photo_is_looked_at_once_and_cut_at_the_threshold_asked_for():
+    looked = []
+
+    def localise(raster, threshold):
+        looked.append(threshold)
+        return Found(np.zeros((2, 4)), np.zeros((2, 4)), np.array([0.9, 0.3]), np.zeros(2))
+
+    memory, raster = remembering(localise), np.zeros((4, 4, 3), np.uint8)
+    assert len(memory(raster, 0.5).scores) == 1 and len(memory(raster, 0.1).scores) == 2
+    assert len(looked) == 1
+
+
+def test_average_precision_of_right_wrong_right_takes_precision_at_its_best_to_come():
     assert precision_area([(0.9, True), (0.8, False), (0.7, True)], 2) == pytest.approx((1 + 2 / 3) / 2)
 
 
