@@ -1,0 +1,143 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parseManifest } from '#pipeline/manifest.ts';
+import { type MetricsRecord, parseMetricsRecord } from '#pipeline/metrics-record.ts';
+import { bundleImage } from '../../scripts/bundle.ts';
+import { synthesise } from '../infra/synthesise.ts';
+import { startFunctionProcesses } from './function-process.ts';
+import { type Rehearsal, rehearse } from './rehearsal.ts';
+
+// `npm run test:wiring` sends 200 photos; `npm test` a few.
+const photoCount = Number(process.env.UNMASK_WIRING_PHOTOS ?? 4);
+const minutes = 60_000;
+
+const project = fileURLToPath(new URL('../..', import.meta.url));
+const example = (path: string) => readFile(`${project}/examples/${path}.jpg`);
+const masked = 'photos/frontal';
+const bare = 'references/frontal';
+const lines: string[] = [];
+let cloud: Rehearsal;
+
+beforeAll(async () => {
+  const folder = await bundleImage({ folder: `${project}/dist/wiring` });
+  cloud = await rehearse({
+    template: synthesise().template().toJSON(),
+    start: (plan, environment) =>
+      startFunctionProcesses({
+        plan,
+        environment: { ...environment, MODELS_FOLDER: `${folder}/models`, ORT_DISABLE_TELEMETRY: '1' },
+        folder,
+        // Two meet each other; one loads faster.
+        most: photoCount > 10 ? 2 : 1,
+        onLine: (line) => lines.push(line),
+      }),
+  });
+}, 5 * minutes);
+
+afterAll(() => cloud.close());
+
+const recordOf = async (key: string): Promise<MetricsRecord> => {
+  const stored = await cloud.results.get(`metrics/${key}.json`);
+  if (!stored)
+    throw new Error(
+      `Expected a record of ${key}; functions said: ${cloud.errors.join('; ')} ${cloud.refused.join('; ')}`,
+    );
+  return parseMetricsRecord(stored.bytes);
+};
+const manifest = async () =>
+  parseManifest((await cloud.results.get('manifest/manifest.json'))?.bytes ?? new Uint8Array());
+
+test(
+  'every upload is followed to the manifest, and the counts add up',
+  async () => {
+    const kinds = [
+      [masked, 'unmasked'],
+      [bare, 'bare'],
+      ['photos/no-face', 'no-face'],
+      ['photos/rotated', 'unmasked'],
+    ] as const;
+    const photos = await Promise.all(kinds.map(([name]) => example(name)));
+    const expected = { unmasked: 0, bare: 0, 'no-face': 0, rejected: 1, failed: 0 };
+    await cloud.upload('photos/notes.txt', new TextEncoder().encode('not a photo'));
+    await cloud.upload('photos/holiday/', new Uint8Array());
+    for (let index = 0; index < photoCount; index++) {
+      const [, status] = kinds[index % kinds.length] ?? [masked, 'unmasked'];
+      const bytes = photos[index % kinds.length] ?? new Uint8Array();
+      await cloud.upload(`photos/holiday + more/${index} ü.jpg`, bytes);
+      expected[status]++;
+    }
+    await cloud.settled();
+
+    expect(cloud.refused).toEqual([]);
+    expect(cloud.errors).toEqual([]);
+    const { counts, aggregates } = await manifest();
+    expect(counts).toEqual(expected);
+    expect(aggregates.photos).toBe(photoCount + 1);
+    const record = await recordOf('holiday + more/0 ü.jpg');
+    expect(record).toMatchObject({ status: 'unmasked', unmasked: { key: 'unmasked/holiday + more/0 ü.jpg' } });
+    expect(record.photo.versionId).toBeDefined();
+    expect((await cloud.results.get('unmasked/holiday + more/0 ü.jpg'))?.bytes.length).toBe(record.unmasked?.bytes);
+  },
+  30 * minutes,
+);
+
+test(
+  'a newer upload of a name takes the place of the older, photo and record',
+  async () => {
+    await cloud.upload('photos/again.jpg', await example(masked));
+    await cloud.upload('photos/again.jpg', await example(bare));
+    await cloud.settled();
+    expect((await recordOf('again.jpg')).status).toBe('bare');
+    expect(await cloud.results.head('unmasked/again.jpg')).toBeUndefined();
+  },
+  5 * minutes,
+);
+
+test(
+  'an upload whose event was lost is found by the reconciler',
+  async () => {
+    cloud.loseUploads(true);
+    await cloud.upload('photos/lost.jpg', await example(bare));
+    await cloud.settled();
+    cloud.loseUploads(false);
+    expect(await cloud.results.head('metrics/lost.jpg.json')).toBeUndefined();
+    // An hour is left for jobs under way, which have no record either.
+    expect(await cloud.call('reconcile.handler', {})).toEqual({ uploads: 0 });
+    expect(await cloud.call('reconcile.handler', { olderThanMinutes: 0 })).toEqual({ uploads: 1 });
+    await cloud.settled();
+    expect((await recordOf('lost.jpg')).status).toBe('bare');
+  },
+  5 * minutes,
+);
+
+test(
+  'what fails for good is counted as failed, and a redrive mends it when the cause is gone',
+  async () => {
+    cloud.breakFor('check.handler', 'photos/unchecked.jpg');
+    await cloud.upload('photos/unchecked.jpg', await example(bare));
+    await cloud.settled();
+    expect(await recordOf('unchecked.jpg')).toMatchObject({ status: 'failed', reason: { code: 'internal' } });
+
+    cloud.breakFor('unmask.handler', 'photos/unread.jpg');
+    await cloud.upload('photos/unread.jpg', await example(masked));
+    await cloud.settled();
+    expect(await recordOf('unread.jpg')).toMatchObject({ status: 'failed', reason: { code: 'dead-letter' } });
+    expect((await manifest()).counts.failed).toBe(2);
+
+    cloud.breakFor('check.handler', undefined);
+    cloud.breakFor('unmask.handler', undefined);
+    expect(await cloud.call('reconcile.handler', { failed: true })).toEqual({ uploads: 2 });
+    await cloud.settled();
+    expect((await recordOf('unchecked.jpg')).status).toBe('bare');
+    expect((await recordOf('unread.jpg')).status).toBe('unmasked');
+    expect((await manifest()).counts.failed).toBe(0);
+    expect(cloud.refused).toEqual([]);
+  },
+  5 * minutes,
+);
+
+test('logs hold no keys', () => {
+  expect(lines.join('\n')).toContain('"status":"unmasked"');
+  expect(lines.join('\n')).not.toMatch(/holiday|again\.jpg|unread/);
+});
