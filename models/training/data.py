@@ -30,6 +30,8 @@ BOX_PER_BROW_TO_CHIN = 1.31  # height of the face box / distance from brows to c
 SOURCE_SHARES = {"aaf": 0.4}  # this one source is more than half of the faces; the others share the rest by their size
 GREY_SHARE = 0.08  # colour photos made grey, or grey photos come back tinted
 DEGRADED_SHARE = 0.1
+WORN_SHARE = 0.3  # of the segmenter's samples, once real masks have weak outlines
+EYE_LEVEL = 0.38  # of the height of a detector's face box
 
 MEAN_SHAPE = np.array(
     [[64.8, 120.9], [64.9, 138.0], [66.6, 155.5], [70.0, 172.9], [76.2, 188.8], [86.2, 202.6], [98.9, 213.9], [113.3, 222.5],
@@ -263,11 +265,14 @@ def held_out_sample(faces: Faces, index: int, size: int = CROP, grow: int = 4) -
     return {"image": planes(to_size(image, size)), "region": planes(region_to_size(region, size))}
 
 
-def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP // 2) -> dict[str, np.ndarray]:
+def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP // 2, worn: list[Worn] | None = None) -> dict[str, np.ndarray]:
     """What the segmenter learns from: a masked face (or a bare or distracted one) after a bad camera, and where the mask is.
 
-    -> image uint8 [3, size, size], region uint8 [1, size, size]
+    worn: real masked crops, mixed in at WORN_SHARE when given.
+    -> image uint8 [3, size, size]; region, counts uint8 [1, size, size]: counts is 0 where nobody knows what is true.
     """
+    if worn and rng.random() < WORN_SHARE:
+        return worn_crop_sample(worn, rng, size)
     image, landmarks = draw_face(faces, rng)
     image = recolour(image, rng)
     draw, region = rng.random(), np.zeros(image.shape[:2], bool)
@@ -280,7 +285,88 @@ def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP // 2) -
     elif draw < 0.88:
         image = masks.distract(image, landmarks, rng).image
     image, region = flip(rng, masks.photometric(image, rng), region)
-    return {"image": planes(to_size(image, size)), "region": planes(region_to_size(region, size))}
+    region = planes(region_to_size(region, size))
+    return {"image": planes(to_size(image, size)), "region": region, "counts": np.ones_like(region)}
+
+
+@dataclass(frozen=True)
+class Worn:
+    """A real photo of a worn mask, roughly aligned by its box, with a weak outline found by `weak_outline`.
+
+    image: uint8 [256, 256, 3]; garment, known: bool [256, 256]. Where `known` is false the outline is not to be trusted.
+    """
+
+    image: np.ndarray
+    garment: np.ndarray
+    known: np.ndarray
+
+
+def read_worn(data: Path, split: str, probability: Callable[[np.ndarray], np.ndarray]) -> list[Worn]:
+    """Real masked faces of `data/masked` with weak outlines; about 0.15 s a photo.
+
+    probability: what a first segmenter thinks, uint8 [256, 256, 3] -> float [256, 256]. Photos whose outline is implausible
+    are left out. The eyes are guessed from the box, so crops are a few degrees and pixels off.
+    """
+    with open(data / "masked" / "index.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == split and row["kind"] == "real"]
+    found = []
+    for row in rows:
+        photo = read_image(data / "masked" / row["file"])
+        left, top, right, bottom = (float(row[f"face_{side}"]) for side in ("xmin", "ymin", "xmax", "ymax"))
+        half, middle = BOX_SHARE * (bottom - top) / 2, (left + right) / 2
+        level = top + EYE_LEVEL * (bottom - top)
+        matrix = alignment(np.array([[middle - half, level], [middle + half, level]]))
+        crop = cv2.warpAffine(photo, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        inside = cv2.warpAffine(np.ones(photo.shape[:2], np.uint8), matrix, (CROP, CROP)) > 0
+        garment, known = weak_outline(crop, probability(crop))
+        if 0.04 < garment.mean() < 0.4:
+            found.append(Worn(crop, garment, known & inside))
+    return found
+
+
+def weak_outline(crop: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Outline of a worn mask by GrabCut (Rother 2004), seeded by a first segmenter and by where masks always are.
+
+    crop uint8 [256, 256, 3], probability float [256, 256] -> garment bool, known bool. Known is where GrabCut and the
+    segmenter agree, and what GrabCut finds on the lower face even if the segmenter missed it.
+    """
+    small = cv2.resize(crop, (128, 128), interpolation=cv2.INTER_AREA)
+    likely = cv2.resize(probability.astype(np.float32), (128, 128), interpolation=cv2.INTER_AREA)
+    core, lower = np.zeros((128, 128), np.uint8), np.zeros((128, 128), np.uint8)
+    cv2.ellipse(core, (64, 88), (14, 12), 0, 0, 360, 1, -1)  # round the mouth: under a mask if there is one
+    cv2.ellipse(lower, (64, 86), (38, 32), 0, 0, 360, 1, -1)
+    seeds = np.where(likely > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    seeds[(likely < 0.02) & (lower == 0)] = cv2.GC_BGD
+    seeds[:54] = cv2.GC_BGD  # eyes and above
+    seeds[(likely > 0.97) | (core > 0)] = cv2.GC_FGD
+    cv2.setRNGSeed(0)
+    cv2.grabCut(np.ascontiguousarray(small[..., ::-1]), seeds, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
+    cut = ((seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)).astype(np.uint8)
+    cut = cv2.morphologyEx(cv2.morphologyEx(cut, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    _, labels = cv2.connectedComponents(cut)
+    garment = (cut > 0) & (labels == labels[88, 64])
+    known = (garment == (likely > 0.5)) | (garment & (lower > 0))
+    known &= garment | (likely < 0.05)  # not what may be a strap, which GrabCut drops
+    return tuple(cv2.resize(a.astype(np.uint8), (CROP, CROP), interpolation=cv2.INTER_NEAREST) > 0 for a in (garment, known))
+
+
+def worn_crop_sample(worn: list[Worn], rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
+    """A real masked crop, moved, turned, recoloured and degraded at random; the shape of `mask_sample`."""
+    chosen = worn[int(rng.integers(len(worn)))]
+    roll, scale, x, y = rng.uniform(-1, 1, 4) * (10, 0.15, 8, 8)
+    matrix = alignment(EYES, roll=roll, scale=1 + scale, shift=(x, y))
+    image = cv2.warpAffine(chosen.image, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    garment, known = (
+        cv2.warpAffine(a.astype(np.uint8), matrix, (CROP, CROP), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        for a in (chosen.garment, chosen.known)
+    )
+    image = masks.photometric(recolour(image, rng), rng)
+    image, garment, known = flip(rng, image, garment > 0, known > 0)
+    return {
+        "image": planes(to_size(image, size)),
+        "region": planes(region_to_size(garment, size)),
+        "counts": planes(region_to_size(known, size)),
+    }
 
 
 def worn_sample(faces: Faces, rng: np.random.Generator, size: int = CROP // 2, index: int | None = None) -> dict[str, np.ndarray]:

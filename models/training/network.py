@@ -408,7 +408,7 @@ class Critic(nn.Module):
     window [N, 3, S, S], region [N, 1, S, S] -> patch scores and the features of every layer, for feature matching.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (48, 96, 192, 192, 192)):
+    def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 128, 128)):
         super().__init__()
         pairs = zip((4, *widths[:-1]), widths)
         self.layers = nn.ModuleList(spectral_norm(nn.Conv2d(i, o, 4, 2, 1)) for i, o in pairs)
@@ -580,3 +580,70 @@ class ExportedDetector(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         found = self.detector(image)
         return found.boxes, found.eyes, found.face_logits.sigmoid(), (found.mask_logits / self.temperature).sigmoid()
+
+
+# --- eye-locator -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EyeLocatorConfig:
+    """Widths at strides 2, 4, 8 and 16 of a 96x96 face window. Defaults: about 0.1 GMAC, 2 ms on one core."""
+
+    widths: tuple[int, int, int, int] = (16, 32, 64, 96)
+    side: int = 96
+
+
+class EyeLocator(nn.Module):
+    """Where the eyes are in the window around one detected face, and whether there is a face at all.
+
+    The detector sees a face in a cell of a few pixels; the crop that the unmasker completes is aligned on the eyes alone and
+    wants them to a few per cent of their distance. A heat map per eye at stride 4, read by its centre of mass (integral
+    regression, https://arxiv.org/abs/1711.08229), gives that at any roll.
+
+    forward: window [B, 3, 96, 96] RGB 0..1 -> eyes [B, 4] x, y of the person's right eye, then of the left, in pixels of the
+    window; presence [B, 1], logit of "a face fills this window".
+    """
+
+    def __init__(self, config: EyeLocatorConfig = EyeLocatorConfig()):
+        super().__init__()
+        self.config = config
+        half, quarter, eighth, sixteenth = config.widths
+        self.to_quarter = nn.Sequential(ConvNorm(3, half, 5, 2), ConvNorm(half, quarter, 3, 2), ResidualBlock(quarter))
+        self.to_eighth = nn.Sequential(ConvNorm(quarter, eighth, 3, 2), ResidualBlock(eighth), ResidualBlock(eighth))
+        self.to_sixteenth = nn.Sequential(ConvNorm(eighth, sixteenth, 3, 2), ResidualBlock(sixteenth), ResidualBlock(sixteenth))
+        self.from_sixteenth = ConvNorm(sixteenth, eighth, 1)
+        self.from_eighth = nn.Sequential(ConvNorm(eighth, quarter, 3))
+        self.maps = nn.Sequential(ConvNorm(quarter, quarter, 3), nn.Conv2d(quarter, 2, 3, padding=1))
+        self.presence = nn.Linear(sixteenth, 1)
+
+    def forward(self, window: Tensor) -> tuple[Tensor, Tensor]:
+        quarter = self.to_quarter(window - 0.5)  # [B, 32, 24, 24]
+        eighth = self.to_eighth(quarter)  # [B, 64, 12, 12]
+        sixteenth = self.to_sixteenth(eighth)  # [B, 96, 6, 6]
+        eighth = eighth + F.interpolate(self.from_sixteenth(sixteenth), scale_factor=2.0, mode="nearest")
+        quarter = quarter + F.interpolate(self.from_eighth(eighth), scale_factor=2.0, mode="nearest")
+        heat = self.maps(quarter).float().flatten(2).softmax(-1)  # [B, 2, 576]
+        side = self.config.side // 4
+        centres = cell_centres(side, side, 4).to(heat)  # [576, 2]
+        eyes = (heat @ centres).flatten(1)
+        return eyes, self.presence(sixteenth.mean((2, 3)).float())
+
+    def fold(self) -> "EyeLocator":
+        """Writes every batch norm into its convolution, in place."""
+        self.eval()
+        for module in self.modules():
+            if isinstance(module, ConvNorm):
+                module.fold()
+        return self
+
+
+class ExportedEyeLocator(nn.Module):
+    """image [1, 3, 96, 96] -> eyes [1, 4], presence [1, 1] as a probability."""
+
+    def __init__(self, locator: EyeLocator):
+        super().__init__()
+        self.locator = locator
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        eyes, presence = self.locator(image)
+        return eyes, presence.sigmoid()

@@ -124,3 +124,37 @@ def test_a_split_without_faces_is_an_error_that_says_so(tmp_path):
     (tmp_path / "faces" / "index.csv").write_text("file,source,identity,split\n")
     with pytest.raises(ValueError, match="faces of split 'val'"):
         data.read_faces(tmp_path, "val")
+
+
+def worn_face() -> tuple[np.ndarray, np.ndarray]:
+    """A made-up face behind a plain blue mask. -> uint8 [256, 256, 3], bool [256, 256]"""
+    faces = made_up_faces(1)
+    image, garment = faces.images[0].copy(), np.zeros((256, 256), np.uint8)
+    cv2.ellipse(garment, (128, 180), (55, 42), 0, 0, 360, 1, -1)
+    image[garment > 0] = (90, 150, 220)
+    return image, garment > 0
+
+
+def test_a_mask_the_segmenter_missed_is_outlined_from_where_masks_always_are():
+    image, garment = worn_face()
+    outline, known = data.weak_outline(image, np.zeros((256, 256)))
+    assert (outline & garment).sum() / (outline | garment).sum() > 0.9
+    assert known[185, 128]
+
+
+def test_where_segmenter_and_outline_disagree_nothing_is_known():
+    image, _ = worn_face()
+    probability = np.zeros((256, 256))
+    probability[200:230, 10:40] = 0.8  # an alarm in the background
+    outline, known = data.weak_outline(image, probability)
+    assert not outline[215, 25] and not known[215, 25]
+
+
+def test_real_crops_come_with_what_counts():
+    image, garment = worn_face()
+    known = np.ones_like(garment)
+    known[:, :100] = False
+    sample = data.worn_crop_sample([data.Worn(image, garment, known)], np.random.default_rng(0), 128)
+    assert sample["image"].shape == (3, 128, 128)
+    assert 0.1 < sample["counts"].mean() < 0.95
+    assert sample["region"].sum() > 500

@@ -1,14 +1,15 @@
 """Training of every network but the detector. One command per stage; each runs for `--minutes`, on CPU or CUDA alike.
 
     D="--data ../../shared/data --out ../../runs"                      # 2 CPU cores: minutes below; one GPU: --preset base
-    python train.py segment  $D --minutes 6                            # where the mask is
+    python train.py segment  $D --minutes 10                           # where the mask is
+    python train.py segment  $D --minutes 10 --real --start runs/segment.pt   # ... on real photos too
     python train.py complete $D --minutes 60                           # the face at 128x128, least error
     python train.py refine   $D --minutes 10 --start runs/complete.pt  # ... at 256x256       -> rescnn-fidelity
     python train.py natural  $D --minutes 25 --start runs/refine.pt    # ... made natural     -> rescnn
     python train.py denoise  $D --minutes 8                            # the paper's first stage
     python train.py plain    $D --minutes 8                            # the paper's second stage -> rescnn-56
 
-Every stage writes OUT/<stage>.pt (about every two minutes, at the end, and on Ctrl-C), OUT/<stage>.csv and
+Every stage writes OUT/<stage>.pt (about every two minutes, at the end, on Ctrl-C and on SIGTERM), OUT/<stage>.csv and
 OUT/<stage>.png (curves). `--resume` goes on from OUT/<stage>.pt as if it had never stopped. A checkpoint carries the
 config, the git commit, the seed and the scores. `--celeba DIR` trains on CelebA's published split instead of --data.
 """
@@ -19,6 +20,7 @@ import argparse
 import copy
 import csv
 import math
+import signal
 import subprocess
 import sys
 import time
@@ -35,8 +37,7 @@ import data as faces_data
 import network as nets
 from network import COARSE, CROP, PRESETS
 
-CHECK_SECONDS = 120.0
-VALIDATION_FACES = 160
+VALIDATION_FACES = 160  # a quarter of them at 256x256
 WINDOW = 160  # px at 256x256 around the region: what the refiner and the critic train on
 WARM_UP = 0.05  # share of the run in which the rate rises
 
@@ -83,7 +84,13 @@ class Stage:
 
 
 class Segment(Stage):
-    """Dice + BCE on made-up masks after a bad camera; bare and distracted faces teach it to say nothing."""
+    """Dice + BCE on made-up masks after a bad camera; bare and distracted faces teach it to say nothing.
+
+    Straps are few pixels, but a strap left behind is seen at once: what an opening would remove counts `thin` times.
+    """
+
+    thin = 4.0
+    worn: list[faces_data.Worn] | None = None
 
     name, parts, best = "segment", ("segmenter",), "iou"
 
@@ -91,14 +98,29 @@ class Segment(Stage):
         return nets.Unmasker(PRESETS[preset])
 
     def sample(self, faces):
-        return lambda rng: faces_data.mask_sample(faces, rng)
+        return lambda rng: faces_data.mask_sample(faces, rng, worn=self.worn)
+
+    def take_real(self, network: nn.Module, data: Path) -> None:
+        """Real masked photos with weak outlines, seeded by the network as it is (`--real`, with `--start` or `--resume`)."""
+        network.eval()
+
+        @torch.no_grad()
+        def probability(crop: np.ndarray) -> np.ndarray:
+            image = torch.from_numpy(faces_data.planes(crop))[None].float() / 255
+            both = torch.cat([image, image.flip(-1)])
+            found = nets.mask_probability(network.segmenter, both)
+            return ((found[:1] + found[1:].flip(-1)) / 2)[0, 0].numpy()
+
+        self.worn = faces_data.read_worn(data, "train", probability)
+        print(f"segment: {len(self.worn)} real masks with weak outlines", flush=True)
 
     def loss(self, network, batch, progress):
         logits, truth = network.segmenter(batch["image"]).float(), batch["region"]
-        probability = logits.sigmoid()
+        probability, truth = logits.sigmoid() * batch["counts"], truth * batch["counts"]
         overlap = (probability * truth).sum((1, 2, 3))
         dice = 1 - (2 * overlap + 20) / (probability.sum((1, 2, 3)) + truth.sum((1, 2, 3)) + 20)
-        return F.binary_cross_entropy_with_logits(logits, truth) * 2 + dice.mean()
+        weight = batch["counts"] * (1 + (self.thin - 1) * (truth - nets.dilate(nets.erode(truth, 3), 3)))
+        return F.binary_cross_entropy_with_logits(logits, truth, weight) * 2 + dice.mean()
 
     def validation(self, faces):
         rng = np.random.default_rng(1)
@@ -179,7 +201,7 @@ class Refine(Stage):
         return fidelity(network.refiner(erased, region, coarse, features), image, region, progress)
 
     def validation(self, faces):
-        chosen = np.linspace(0, len(faces) - 1, min(VALIDATION_FACES, len(faces))).round().astype(int)
+        chosen = np.linspace(0, len(faces) - 1, min(VALIDATION_FACES // 4, len(faces))).round().astype(int)
         return faces_data.collate([faces_data.held_out_sample(faces, int(i), CROP) for i in chosen])
 
     def scores(self, network, batch):
@@ -372,6 +394,8 @@ class Run:
             for path in options.start or []:
                 load_parts(self.network, Path(path))
             stage.prepare(self.network, train_faces)
+        if options.real:
+            stage.take_real(self.network, Path(options.data))
         self.network.to(self.device, memory_format=torch.channels_last)
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
@@ -410,7 +434,7 @@ class Run:
         moved = {}
         for name, values in batch.items():
             values = values.to(self.device, non_blocking=True).to(memory_format=torch.channels_last).float()
-            moved[name] = values if name == "region" else values / 255
+            moved[name] = values / 255 if name in ("image", "truth") else values
         return moved
 
     def autocast(self):
@@ -445,7 +469,7 @@ class Run:
                 self.elapsed, clock = self.elapsed + now - clock, now
                 bar.update(round(self.elapsed) - bar.n)
                 bar.set_postfix_str(f"{self.images} images, loss {running:.4f} {brief(self.last_scores)}", refresh=False)
-                if self.elapsed - checked > CHECK_SECONDS:
+                if self.elapsed - checked > self.options.check_seconds:
                     checked = self.elapsed
                     self.check(running)
                     clock = time.monotonic()
@@ -639,6 +663,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=0, help="stop after so many images instead of minutes (repeatable runs)")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/<stage>.pt")
     parser.add_argument("--start", action="append", help="checkpoint whose trained parts to begin from; may be repeated")
+    parser.add_argument("--check-seconds", type=float, default=120, help="time between checkpoints with scores")
+    parser.add_argument("--real", action="store_true", help="segment: learn from real masked photos too, outlined weakly by --start")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0: all")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw samples; on a GPU one per core")
@@ -655,6 +681,8 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     options = parse(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a background job ignores Ctrl-C unless told otherwise
+        signal.signal(number, signal.default_int_handler)
     kind = NaturalRun if options.stage == "natural" else Run
     return kind(STAGES[options.stage](), options).train()
 
