@@ -2,6 +2,7 @@ import { photoPrice } from '#pipeline/photo-price.ts';
 import type { PriceOf } from '#pipeline/plain-record.ts';
 import type { DenoiseMode, Processing } from '#pipeline/processing.ts';
 import type { Models } from '#vision/model.ts';
+import { openDetector } from '#vision/open-detector.ts';
 
 /** Which models a photo goes through, by models.json alone: every function must come to the same, or a job is not the same job. */
 export function processingWith(
@@ -10,7 +11,7 @@ export function processingWith(
 ): Processing {
   const identity = (name: string) => models.lazily(name).identity;
   return {
-    detector: identity('mask-detector'),
+    detector: openDetector(models).model,
     denoiser: identity('denoiser'),
     unmasker: identity(MODEL),
     denoise: DENOISE,

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createCodec } from '#vision/codec.ts';
 import { createDenoiser } from '#vision/denoiser.ts';
-import { createDetector } from '#vision/detector.ts';
 import { loadModels } from '#vision/model.ts';
+import { openDetector } from '#vision/open-detector.ts';
 import { createUnmasker } from '#vision/unmasker.ts';
 import { readEnvironment, selfTestEnvironment } from '../environment.ts';
 import { processingWith } from '../processing.ts';
@@ -18,7 +18,7 @@ const record = await selfTest(
   { photo: await golden('photos'), reference: await golden('references') },
   {
     codec: createCodec(),
-    detector: createDetector(await models.open('mask-detector')),
+    detector: openDetector(models),
     denoiser: createDenoiser(await models.open('denoiser')),
     unmasker: createUnmasker(await models.open(MODEL)),
     processing: processingWith(models, { MODEL, DENOISE }),

@@ -62,7 +62,7 @@ export type PhotoHeader = {
 
 export type Rejection = { readonly rejected: Reason };
 
-/** Decoded upright photo and what encoding it back needs. `raster` is sRGB, 8-bit, RGB or RGBA. */
+/** Decoded upright photo and what encoding it back needs. `raster` is 8-bit RGB or RGBA in the photo's own colour space. */
 export type DecodedPhoto = PhotoHeader & {
   readonly raster: Raster;
   /** Opaque to the pipeline: colour profile, bit depth, chroma subsampling, quality estimate, greyness of the original. */
@@ -80,7 +80,7 @@ export type Codec = {
 
 export type Detector = {
   readonly model: ModelIdentity;
-  /** Faces of an upright photo in its own pixels, highest score first. Several passes for photos over about 2,100 px. */
+  /** Faces of an upright photo in its own pixels, highest score first. Several passes for photos over 1,280 px. */
   localise(raster: Raster): Promise<readonly Face[]>;
 };
 

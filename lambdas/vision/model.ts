@@ -88,7 +88,7 @@ const threeNumbers = z.tuple([z.number(), z.number(), z.number()]);
 
 const descriptionSchema = z.object({
   name: z.string().min(1),
-  task: z.enum(['unmask', 'localise', 'denoise']),
+  task: z.enum(['unmask', 'localise', 'align', 'denoise']),
   version: z.string().min(1),
   /** Beside models.json: no path leads out of the folder. */
   file: z.string().regex(/^[\w.-]+\.onnx$/),

@@ -2,8 +2,10 @@ import { createLocalPhotos } from '#local/local-photos.ts';
 import { rollDegrees } from '#pipeline/face.ts';
 import { photoPath } from '#pipeline/photo.ts';
 import type { Codec, Detector } from '#pipeline/ports.ts';
+import { createCodec } from '#vision/codec.ts';
+import { openDetector } from '#vision/open-detector.ts';
 import { localInputs } from './local-inputs.ts';
-import { openTools } from './open-tools.ts';
+import { openModels } from './open-tools.ts';
 import { fromShell } from './paths.ts';
 import { printable } from './printable.ts';
 
@@ -11,7 +13,8 @@ import { printable } from './printable.ts';
 export async function check(paths: readonly string[], { json = false }: { readonly json?: boolean }): Promise<void> {
   const inputs = await localInputs(paths.map(fromShell));
   const photos = createLocalPhotos(inputs);
-  const tools = await openTools({ model: 'rescnn', denoise: 'off', concurrency: 1 });
+  const models = await openModels();
+  const tools = { codec: createCodec(), detector: openDetector(models) };
   for (const { key } of inputs) {
     const stored = await photos.get(key);
     const verdict = await verdictOf(stored?.bytes ?? new Uint8Array(), tools);

@@ -3,8 +3,8 @@ import type { Codec, Denoiser, Detector, Unmasker } from '#pipeline/ports.ts';
 import type { DenoiseMode, Processing } from '#pipeline/processing.ts';
 import { createCodec } from '#vision/codec.ts';
 import { createDenoiser } from '#vision/denoiser.ts';
-import { createDetector } from '#vision/detector.ts';
 import { loadModels, type ModelOptions, type Models } from '#vision/model.ts';
+import { detectorModels, openDetector } from '#vision/open-detector.ts';
 import { createUnmasker } from '#vision/unmasker.ts';
 import { UsageError } from './exit-codes.ts';
 import { fromProject } from './paths.ts';
@@ -33,8 +33,8 @@ export async function openTools({ model, denoise, concurrency }: ToolOptions): P
   if (!unmaskers.includes(model)) {
     throw new UsageError(`Expected one of ${unmaskers.join(', ')} as the model but received ${model}.`);
   }
-  await models.verify(['mask-detector', 'denoiser', model]);
-  const detector = createDetector(models.lazily('mask-detector'));
+  await models.verify([...detectorModels, 'denoiser', model]);
+  const detector = openDetector(models);
   const denoiser = createDenoiser(models.lazily('denoiser'));
   const unmasker = createUnmasker(models.lazily(model));
   const processing = { detector: detector.model, denoiser: denoiser.model, unmasker: unmasker.model, denoise };
