@@ -17,10 +17,11 @@ export type SelfTestTools = {
 export type Golden = { readonly photo: Uint8Array; readonly reference: Uint8Array };
 
 /**
- * Restoring nothing measures about 10 dB under the mask, a grey patch 14; our networks 24 and more on this photo. A wrong channel order, a
- * mirrored crop or a broken kernel falls below; another processor's rounding does not.
+ * Under this photo's mask the default network measures 19.9 dB; the mask left in place 12.4, the best single colour 15.5, the truth itself
+ * with red and blue swapped 14.8. So a wrong channel order, a shifted paste or a broken kernel falls below, and another processor's
+ * rounding does not.
  */
-const leastRegionPsnr = 20;
+const leastRegionPsnr = 17.5;
 
 /**
  * Unmasks the golden photo as the cloud would and measures it against the truth.
