@@ -187,7 +187,7 @@ def masked_recall(localise: Localiser, photos: list[Photo], threshold: float) ->
         if len(overlaps) and overlaps.max() >= 0.5:
             found += 1
             masked += bool(seen.masks[overlaps.argmax()] > 0.5)
-    return {"recall_masked": round(found / len(photos), 4), "verdict_masked": round(masked / max(found, 1), 4), "n": len(photos)}
+    return {"recall": round(found / len(photos), 4), "verdict": round(masked / max(found, 1), 4), "n": len(photos)}
 
 
 def verdicts(localise: Localiser, photos: list[Photo], threshold: float, smallest: float = SMALLEST_FACE_PX) -> np.ndarray:
@@ -297,14 +297,14 @@ def evaluate(localise: Localiser, data: Path, split: str, threshold: float, eyes
     localise = remembering(localise)
     scenes, masked = read_scenes(data, split), read_masked(data, split)
     faces = read_faces(data, split)
-    scores = {**average_precisions(localise, scenes), **masked_recall(localise, masked, threshold)}
+    scores = {**average_precisions(localise, scenes), "masked photos": masked_recall(localise, masked, threshold)}
     scores["scenes"] = precision_and_recall(localise, scenes, threshold)
     scores["auc_scenes"] = round(area_under_curve(verdicts(localise, scenes, threshold)), 4)
     strange_masked = [p for s in ("train", "val", "test") for p in read_masked(data, s) if p.source in HELD_OUT_MASKED]
     strange_bare = [p for s in ("val", "test", "train") for p in read_faces(data, s) if p.source in HELD_OUT_FACES][:150]
     told = np.concatenate([verdicts(localise, strange_masked, threshold), verdicts(localise, strange_bare, threshold)])
     scores["auc_other_sources"] = round(area_under_curve(told), 4)
-    scores["n_other_sources"] = [int((told[:, 1] == 1).sum()), int((told[:, 1] == 0).sum())]
+    scores["n_other_sources_masked"], scores["n_other_sources_bare"] = int((told[:, 1] == 1).sum()), int((told[:, 1] == 0).sum())
     bare = verdicts(localise, [p for p in faces if p.source not in HELD_OUT_FACES][:eyes], threshold)
     scores["verdict_bare"] = round(float((bare[:, 0] < 0.5).mean()), 4)
     scores["false_faces_backgrounds"] = round(false_faces(localise, background_windows(scenes, 100), threshold), 4)
