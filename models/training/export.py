@@ -202,7 +202,7 @@ def telling_seed(running: ort.InferenceSession, task: str) -> int:
     """A ramp in which an unmasker finds a region of 3 to 60 % of the crop, so that its fixture exercises the completion."""
     if task != "unmask":
         return 1
-    areas = {seed: float(running.run(["region"], {"image": ramp(seed)})[0].mean()) for seed in range(1, 33)}
+    areas = {seed: float(running.run(["region"], {"image": ramp(seed)})[0].mean()) for seed in range(1, 9)}
     return min(areas, key=lambda seed: abs(areas[seed] - 0.2))
 
 

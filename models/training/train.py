@@ -336,7 +336,7 @@ def add_noise(clean: Tensor, strongest: float = 55.0) -> Tensor:
     n = len(clean)
     sigma = torch.rand(n, 1, 1, 1, device=clean.device) * strongest / 255
     gaussian = clean + torch.randn_like(clean) * sigma
-    photons = (0.25 / sigma.clamp_min(1 / 255).square()).expand_as(clean)  # at half brightness this is as strong as sigma
+    photons = (0.5 / sigma.clamp_min(1 / 255).square()).expand_as(clean)  # at half brightness this is as strong as sigma
     poisson = torch.poisson(clean * photons) / photons
     return quantise(torch.where(torch.rand(n, 1, 1, 1, device=clean.device) < 0.25, poisson, gaussian))
 
