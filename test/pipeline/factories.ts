@@ -135,14 +135,21 @@ export const detectorOf = (faces: readonly Face[]): Detector => ({
   localise: async () => faces,
 });
 
-/** Paints the lower half of the crop's middle with one value. */
-export const paintingUnmasker = (value: number, area: (x: number, y: number) => boolean = inside): Unmasker => ({
+/** Paints the lower half of the crop's middle: one value, or one for each pixel. */
+export const paintingUnmasker = (
+  value: number | ((x: number, y: number) => number),
+  area: (x: number, y: number) => boolean = inside,
+): Unmasker => ({
   model: processing.unmasker,
   async unmask(crop) {
     const region = new Float32Array(crop.width * crop.height).map((_, index) =>
       area(index % crop.width, Math.floor(index / crop.width)) ? 1 : 0,
     );
-    const data = crop.data.map((old, index) => (region[Math.floor(index / 3)] === 1 ? value : old));
+    const paint = typeof value === 'number' ? () => value : value;
+    const data = crop.data.map((old, index) => {
+      const pixel = Math.floor(index / 3);
+      return region[pixel] === 1 ? paint(pixel % crop.width, Math.floor(pixel / crop.width)) : old;
+    });
     return {
       unmasked: createRaster(crop.width, crop.height, 3, data),
       region: { width: crop.width, height: crop.height, data: region },

@@ -16,7 +16,7 @@ const fixtures = z
       input: z.object({ kind: z.literal('ramp'), seed: z.int() }),
       outputs: z.record(
         z.string(),
-        z.object({ indices: z.array(z.int().nonnegative()).min(16), values: z.array(z.number()) }),
+        z.object({ indices: z.array(z.int().nonnegative()).min(1), values: z.array(z.number()) }),
       ),
     }),
   )

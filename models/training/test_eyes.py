@@ -1,0 +1,93 @@
+"""pytest test_eyes.py: no data folder needed, about 20 s on one core."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from network import EyeLocator, EyeLocatorConfig, ExportedEyeLocator
+from train_eyes import SIDE, WINDOW, cut, face_window, locate_twice, loss_of, overlap, to_tensor, window_matrix
+
+BOX = np.array([80.0, 60.0, 180.0, 200.0])
+EYES = np.array([108.0, 112.0, 152.0, 112.0])
+
+
+def made_up(eyes=EYES):
+    """A grey face with a red dot for the person's right eye and a green one for the left: uint8 [256, 256, 3]."""
+    image = np.full((256, 256, 3), 90, np.uint8)
+    image[60:200, 80:180] = 140
+    for channel, (x, y) in enumerate(eyes.reshape(2, 2).round().astype(int)):
+        image[y - 2 : y + 3, x - 2 : x + 3] = 0
+        image[y - 2 : y + 3, x - 2 : x + 3, channel] = 255
+    return image
+
+
+def dots(window):
+    """Centres of the red and the green dot [4]."""
+    found = []
+    for channel in (0, 1):
+        excess = window[..., channel].astype(float) - window[..., 1 - channel]
+        ys, xs = np.nonzero(excess > 80)
+        found += [xs.mean(), ys.mean()]
+    return np.array(found)
+
+
+def test_the_longer_side_of_the_box_times_the_margin_fills_the_window():
+    matrix = window_matrix(BOX, 0)
+    corners = np.array([[80, 60], [180, 200]]) @ matrix[:, :2].T + matrix[:, 2]
+    assert corners[1, 1] - corners[0, 1] == pytest.approx(SIDE / WINDOW)
+    assert corners.mean(0) == pytest.approx([(SIDE - 1) / 2] * 2)
+
+
+@pytest.mark.parametrize("roll", [0, 30, -90, 180])
+def test_eyes_move_as_the_pixels_do(roll):
+    matrix = window_matrix(BOX, roll)
+    moved = (EYES.reshape(2, 2) @ matrix[:, :2].T + matrix[:, 2]).reshape(4)
+    assert dots(cut(made_up(), matrix)) == pytest.approx(moved, abs=0.8)
+
+
+def test_a_mirrored_face_still_names_the_persons_right_eye_first():
+    for seed in range(12):
+        _, eyes, face = face_window(made_up(), EYES, BOX, 0.0, np.random.default_rng(seed))
+        assert face == 1 and eyes[0] < eyes[2]
+
+
+def test_overlap_is_the_share_of_the_smaller_box():
+    assert overlap(np.array([0, 0, 10, 10]), np.array([5, 0, 105, 10])) == pytest.approx(0.5)
+    assert overlap(np.array([0, 0, 10, 10]), np.array([20, 0, 30, 10])) == 0
+
+
+def test_the_locator_learns_made_up_faces_and_finds_them_turned():
+    torch.manual_seed(1)
+    rng = np.random.default_rng(1)
+    locator = EyeLocator(EyeLocatorConfig(widths=(8, 16, 24, 32)))
+    optimiser = torch.optim.AdamW(locator.parameters(), 5e-3)
+    matrices = [window_matrix(BOX + rng.normal(0, 4, 4), rng.uniform(-180, 180)) for _ in range(48)]
+    windows = to_tensor(torch.from_numpy(np.stack([cut(made_up(), m) for m in matrices])), "cpu")
+    eyes = torch.tensor(np.stack([(EYES.reshape(2, 2) @ m[:, :2].T + m[:, 2]).reshape(4) for m in matrices]), dtype=torch.float32)
+    face = torch.ones(len(matrices))
+    first = loss_of(locator, windows, eyes, face).item()
+    for _ in range(70):
+        optimiser.zero_grad()
+        loss = loss_of(locator, windows, eyes, face)
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < 0.25 * first
+    locator.eval()
+    for roll in (0, 140):
+        apart = np.abs(locate_twice(locator, made_up(), BOX, roll) - EYES).max() / 44
+        assert apart < 0.25
+
+
+def test_the_exported_graph_computes_the_same(tmp_path):
+    torch.manual_seed(2)
+    locator = EyeLocator(EyeLocatorConfig(widths=(8, 8, 16, 16))).eval()
+    picture = torch.rand(1, 3, SIDE, SIDE)
+    with torch.inference_mode():
+        eyes, presence = ExportedEyeLocator(locator)(picture)
+    graph = ExportedEyeLocator(locator.fold()).eval()
+    path = tmp_path / "eyes.onnx"
+    torch.onnx.export(graph, (picture,), str(path), input_names=["image"], output_names=["eyes", "presence"], opset_version=17, dynamo=False)
+    told = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"image": picture.numpy()})
+    assert np.abs(told[0] - eyes.numpy()).max() < 1e-3
+    assert np.abs(told[1] - presence.numpy()).max() < 1e-4
