@@ -94,3 +94,12 @@ def test_a_missing_checkpoint_exports_nothing(tmp_path):
     (tmp_path / "runs").mkdir()
     assert export.main(["--runs", str(tmp_path / "runs"), "--models", str(tmp_path)]) == []
     assert not (tmp_path / "models.json").exists()
+
+
+def test_calm_moves_the_natural_weights_towards_the_least_error_ones(runs):
+    natural = nets.Unmasker(SMALL)
+    torch.save({"average": natural.state_dict(), "parts": ("completer", "refiner"), "stage": "natural", "preset": "tiny", "scores": {}}, runs / "natural.pt")
+    least = torch.load(runs / "complete.pt", weights_only=False)["average"]["completer.up1.conv.weight"]
+    network, _ = export.assemble(next(e for e in export.EXPORTS if e.name == "rescnn"), runs)
+    mixed = natural.state_dict()["completer.up1.conv.weight"].lerp(least, 0.1)
+    assert torch.allclose(network.completer.up1.conv.weight, mixed, atol=1e-6)
