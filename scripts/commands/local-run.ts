@@ -22,8 +22,11 @@ export type LocalRunOptions = {
 };
 
 export type LocalRun = {
-  /** Every input to its record, then manifest and report over everything in `out`. Answers where the report is. */
-  process(inputs: readonly PhotoInput[], references?: readonly PhotoInput[]): Promise<{ readonly report: string }>;
+  /** Every input to its record, then the manifest over everything in `out`. `report` writes the page and answers where it is. */
+  process(
+    inputs: readonly PhotoInput[],
+    references?: readonly PhotoInput[],
+  ): Promise<{ readonly report: () => Promise<string> }>;
 };
 
 /** The pipeline over files of this machine. */
@@ -63,7 +66,7 @@ export function createLocalRun(options: LocalRunOptions): LocalRun {
           { results, clock },
         );
       }
-      return { report: await writeReport({ out, results, photos, clock }) };
+      return { report: () => writeReport({ out, results, photos, clock }) };
     },
   };
 }

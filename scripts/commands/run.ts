@@ -41,7 +41,8 @@ export async function run(paths: readonly string[], options: RunOptions): Promis
     progress.settled(photo);
   };
   const local = createLocalRun({ out, tools, force, concurrency, interrupt, onSettled });
-  const { report } = await local.process(inputs, references).finally(progress.stop);
+  const done = await local.process(inputs, references).finally(progress.stop);
+  const report = await done.report();
 
   const records = settled.map(({ record }) => record);
   const skipped = settled.filter((photo) => photo.skipped).length;

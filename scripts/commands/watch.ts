@@ -53,7 +53,8 @@ export async function watch(dir: string, { out: given, model, denoise, json = fa
     arrived.clear();
     if (files.length > 0) {
       const keyOf = (file: string) => `photos/${relative(folder, file).split(sep).join('/')}`;
-      await local.process(files.map((file) => ({ key: keyOf(file), file })));
+      const { report } = await local.process(files.map((file) => ({ key: keyOf(file), file })));
+      await report();
     }
     if (arrived.size === 0 && !interrupt.aborted) await new Promise<void>((resolve) => (wake = resolve));
   }
