@@ -39,7 +39,7 @@ export function onLambda<Result>(route: (event: unknown, context: Context) => Pr
       logger.error('failed', error instanceof Error ? error : String(error));
       throw error;
     } finally {
-      metrics.publishStoredMetrics();
+      if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
       subsegment?.close();
       if (segment) tracer.setSegment(segment);
     }

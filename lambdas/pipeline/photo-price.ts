@@ -24,7 +24,7 @@ export function computeUsd(milliseconds: number, { memoryMb, architecture }: Mac
 }
 
 /** Every request that the functions make for one masked photo, its upload too; counted in test/wiring. */
-export const requestsPerPhoto = { s3Writes: 3, s3Reads: 9, sqs: 5, invocations: 2 } as const;
+export const requestsPerPhoto = { s3Writes: 3, s3Reads: 8, sqs: 5, invocations: 2 } as const;
 
 /**
  * What a photo cost: its measured stages on this machine and its requests. Waiting for S3, starts and the photo's share of the manifest

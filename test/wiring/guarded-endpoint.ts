@@ -9,6 +9,8 @@ export type GuardedEndpoint = {
   readonly endpoint: string;
   /** What was refused, in lines to read: a grant that the template lacks. */
   readonly refused: readonly string[];
+  /** Requests of all functions so far, by action and prefix: `s3:GetObject metrics/`. */
+  readonly requests: Readonly<Record<string, number>>;
   close(): Promise<void>;
 };
 
@@ -34,6 +36,7 @@ export async function openGuardedEndpoint({
   invoke,
 }: GuardedEndpointProps): Promise<GuardedEndpoint> {
   const refused: string[] = [];
+  const requests: Record<string, number> = {};
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await buffer(request);
@@ -41,6 +44,13 @@ export async function openGuardedEndpoint({
     const statements = statementsOf(accessKey);
     const asked = asksFor(request, body);
     if (asked.some(({ resource }) => isBroken(accessKey, resource))) return refuse(request, response);
+    const [first] = asked;
+    const kind = `${first?.action} ${first?.resource
+      .split('/')
+      .slice(1, 2)
+      .map((prefix) => `${prefix}/`)
+      .join('')}`.trim();
+    requests[kind] = (requests[kind] ?? 0) + 1;
     const denied = asked.find((one) => !isAllowed(one, statements));
     if (denied) {
       refused.push(`${accessKey} ${denied.action} ${denied.resource}`);
@@ -86,6 +96,7 @@ export async function openGuardedEndpoint({
   return {
     endpoint: `http://127.0.0.1:${port}`,
     refused,
+    requests,
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();

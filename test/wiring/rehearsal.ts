@@ -35,6 +35,7 @@ export type Rehearsal = {
   settled(): Promise<void>;
   /** Requests that the template's grants do not cover. */
   readonly refused: readonly string[];
+  readonly requests: Readonly<Record<string, number>>;
   /** What functions threw. */
   readonly errors: readonly string[];
   close(): Promise<void>;
@@ -93,6 +94,9 @@ export async function rehearse({ template, start, haste = 720 }: RehearsalProps)
         AWS_SECRET_ACCESS_KEY: 'rehearsal',
         AWS_ENDPOINT_URL: guard.endpoint,
         AWS_LAMBDA_FUNCTION_NAME: one.name,
+        AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
+        AWS_LAMBDA_LOG_GROUP_NAME: one.name,
+        AWS_LAMBDA_LOG_STREAM_NAME: 'rehearsal',
         AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(one.memoryMb),
         POWERTOOLS_TRACE_ENABLED: 'false',
       }),
@@ -199,6 +203,7 @@ export async function rehearse({ template, start, haste = 720 }: RehearsalProps)
     photos: store(photosBucket),
     results: store(bucketOf('RESULTS_BUCKET')),
     refused: guard.refused,
+    requests: guard.requests,
     errors,
     async upload(key, bytes) {
       await server.s3.send(new PutObjectCommand({ Bucket: photosBucket, Key: key, Body: bytes }));
@@ -218,6 +223,8 @@ export async function rehearse({ template, start, haste = 720 }: RehearsalProps)
       // Twice in a row: S3 tells of an upload just after it has answered.
       for (let quiet = 0; quiet < 2; ) {
         await Promise.allSettled([...underWay]);
+        // A dead letter that cannot be recorded would come again for fourteen days.
+        if (errors.length > 50) throw new Error(`Functions throw again and again: ${errors.at(-1)}`);
         await pause(50);
         quiet = underWay.size === 0 && (await isEmpty()) ? quiet + 1 : 0;
       }

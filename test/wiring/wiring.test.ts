@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseManifest } from '#pipeline/manifest.ts';
 import { type MetricsRecord, parseMetricsRecord } from '#pipeline/metrics-record.ts';
+import { requestsPerPhoto } from '#pipeline/photo-price.ts';
 import { bundleImage } from '../../scripts/bundle.ts';
 import { synthesise } from '../infra/synthesise.ts';
 import { startFunctionProcesses } from './function-process.ts';
@@ -80,6 +81,24 @@ test(
     expect((await cloud.results.get('unmasked/holiday + more/0 ü.jpg'))?.bytes.length).toBe(record.unmasked?.bytes);
   },
   30 * minutes,
+);
+
+test(
+  'a masked photo makes the requests that its price counts',
+  async () => {
+    const before = { ...cloud.requests };
+    await cloud.upload('photos/alone.jpg', await example(masked));
+    await cloud.settled();
+    const made = Object.entries(cloud.requests).flatMap(([kind, count]) => {
+      const more = count - (before[kind] ?? 0);
+      return more === 0 || kind.includes('manifest/') ? [] : [[kind, more] as const];
+    });
+    const sum = (action: RegExp) => made.reduce((total, [kind, count]) => total + (action.test(kind) ? count : 0), 0);
+    // The upload itself is a write too.
+    expect(1 + sum(/PutObject|ListBucket/), JSON.stringify(made)).toBe(requestsPerPhoto.s3Writes);
+    expect(sum(/GetObject/), JSON.stringify(made)).toBe(requestsPerPhoto.s3Reads);
+  },
+  5 * minutes,
 );
 
 test(
