@@ -1,6 +1,6 @@
 """Measures the unmaskers on faces nobody trained on, next to fills that need no network.
 
-    python evaluate.py --data ../../../shared/data --out /tmp/evaluation                    # everything, all 537 test faces, 2 cores: ~25 min
+    python evaluate.py --data ../../../shared/data --out /tmp/evaluation                    # everything, all 537 test faces: about 40 min of one core, and ridges once: 3 min
     python evaluate.py --data ../../../shared/data --out /tmp/evaluation --cases I --limit 60 --rows harmonic rescnn
     python evaluate.py ... --onnx trial=/tmp/trial.onnx                                      # a graph that models.json does not name yet
     pytest test_evaluate.py
@@ -325,7 +325,8 @@ class Sample:
 
 
 def make_sample(face, index, case, templates):
-    """The photo of a case, seeded by the face's index: the mask is the same in every case that allows it."""
+    """The photo of a case, seeded by the face's place in the run: the mask is the same in every case that allows it, but a run
+    with another --limit draws other masks."""
     rng = np.random.default_rng([SEED, index])
     family = case.split("-", 1)[1] if case.startswith("VI-") else None
     to_crop = None
