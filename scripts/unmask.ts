@@ -6,7 +6,7 @@ import { exitCodes, UsageError } from './commands/exit-codes.ts';
 const { version, description } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 
 const program = new Command('unmask')
-  .description(`${description}\n\nThe covered part is imagined: plausible, not true, not for identification.`)
+  .description(description)
   .version(version)
   .showHelpAfterError('(--help shows what is possible)')
   .exitOverride()
@@ -74,6 +74,13 @@ program
   .addOption(jsonOption())
   .addHelpText('after', '\nExample:\n  npm run unmask -- models')
   .action(async (options) => (await import('./commands/models.ts')).models(options));
+
+program
+  .command('doctor')
+  .description('Say whether this machine can deploy to AWS, and what is missing. Changes nothing.')
+  .addOption(jsonOption())
+  .addHelpText('after', '\nExample:\n  npm run unmask -- doctor')
+  .action(async (options) => (await import('./commands/doctor.ts')).doctor(options));
 
 program
   .command('schema')

@@ -227,7 +227,7 @@ describe('wrong usage', () => {
 test('--help shows every command with its meaning, --version the version', async () => {
   const help = await runCli(['--help']);
   expect(help.code).toBe(0);
-  for (const command of ['run', 'watch', 'check', 'models'])
+  for (const command of ['run', 'watch', 'check', 'models', 'doctor', 'schema'])
     expect(help.stdout).toMatch(new RegExp(`^ +${command}\\b`, 'm'));
   expect(help.stdout).toContain('imagined');
   const { version } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8'));
