@@ -272,6 +272,23 @@ test('a model file that was altered stops the run before any photo', async () =>
   await expect(stat(join(folder, 'out'))).rejects.toThrow('ENOENT');
 });
 
+test('a photo that fails makes the exit code 1, and is counted', async () => {
+  const folder = await temporaryFolder();
+  await cp(join(project, 'models'), folder, { recursive: true });
+  // A network that is what models.json names, and is no network: every unmasking throws.
+  const models = JSON.parse(await readFile(join(folder, 'models.json'), 'utf8'));
+  const rescnn = models.models.find(({ name }: { name: string }) => name === 'rescnn');
+  rescnn.sha256 = createHash('sha256').update('rot').digest('hex');
+  await writeFile(join(folder, 'rescnn.onnx'), 'rot');
+  await writeFile(join(folder, 'models.json'), JSON.stringify(models));
+  const out = join(folder, 'out');
+  const photos = [join(examples, 'frontal.jpg'), join(examples, 'bare.jpg')];
+  const { code } = await runCli(['run', ...photos, '--out', out], { env: { UNMASK_MODELS: folder } });
+  expect(code).toBe(1);
+  const { counts } = parseManifest(await readFile(join(out, 'manifest', 'manifest.json')));
+  expect(counts).toMatchObject({ bare: 1, failed: 1 });
+});
+
 test('models lists and verifies every network', async () => {
   const { code, stdout } = await runCli(['models', '--json']);
   const names = stdout

@@ -1,0 +1,85 @@
+import { expect, test } from 'vitest';
+import { createEmbeddedPipeline, type EmbeddedTools, type Settled } from '#local/embedded-pipeline.ts';
+import { createLocalPhotos } from '#local/local-photos.ts';
+import { createMemoryQueue } from '#local/memory-queue.ts';
+import {
+  createMemoryStore,
+  createTestClock,
+  detectorOf,
+  faceAt,
+  paintingUnmasker,
+  processing,
+  referenceOf,
+  testCodec,
+  unusedDenoiser,
+} from '../pipeline/factories.ts';
+
+const keys = ['photos/a.png', 'photos/b.png'] as const;
+
+function setUp(changes: Partial<EmbeddedTools> = {}) {
+  const photos = createMemoryStore(Object.fromEntries(keys.map((key) => [key, 'photo 300x280 of 100'])));
+  const settled: Settled[] = [];
+  const deadLetters = createMemoryQueue();
+  const pipeline = createEmbeddedPipeline({
+    ...{ photos, results: createMemoryStore(), clock: createTestClock(), processing, deadLetters },
+    ...{ codec: testCodec, detector: detectorOf([faceAt(100, 120)]), denoiser: unusedDenoiser },
+    unmasker: paintingUnmasker(100),
+    queue: createMemoryQueue({ visibilitySeconds: 3600, maxReceiveCount: 5, deadLetters }),
+    onSettled: (photo) => settled.push(photo),
+    ...changes,
+  });
+  return { settled, process: async (key: string) => pipeline.process(await referenceOf(photos, key)) };
+}
+
+test('a photo goes through check, queue and unmasking in one call', async () => {
+  const { process, settled } = setUp();
+  await process(keys[0]);
+  expect(settled).toMatchObject([{ skipped: false, record: { status: 'unmasked' } }]);
+});
+
+test('a photo whose unmasking always throws is tried five times, ends as failed, and the next one goes on', async () => {
+  let runs = 0;
+  const works = paintingUnmasker(100);
+  const unmasker = {
+    ...works,
+    unmask: async (crop: Parameters<typeof works.unmask>[0]) => {
+      runs++;
+      if (runs <= 5) throw new Error('Out of luck.');
+      return works.unmask(crop);
+    },
+  };
+  const { process, settled } = setUp({ unmasker });
+  await process(keys[0]);
+  expect(runs).toBe(5);
+  await process(keys[1]);
+  expect(settled.map(({ record }) => [record.photo.key, record.status, record.reason?.code])).toEqual([
+    [keys[0], 'failed', 'dead-letter'],
+    [keys[1], 'unmasked', undefined],
+  ]);
+  expect(settled[0]?.record.reason?.message).toContain('Out of luck.');
+});
+
+test('a photo whose check throws three times ends as failed with the reason', async () => {
+  const detector = { ...detectorOf([]), localise: async () => Promise.reject(new Error('No memory.')) };
+  const { process, settled } = setUp({ detector });
+  await process(keys[0]);
+  expect(settled).toMatchObject([{ record: { status: 'failed', reason: { code: 'internal' } } }]);
+  expect(settled[0]?.record.reason?.message).toContain('No memory.');
+});
+
+test('a file that cannot be read ends as rejected, unreadable', async () => {
+  const input = { key: 'photos/gone.png', file: '/nowhere/gone.png' };
+  const photos = createLocalPhotos([input]);
+  const reference = await photos.referenceOf(input);
+  const settled: Settled[] = [];
+  const deadLetters = createMemoryQueue();
+  const pipeline = createEmbeddedPipeline({
+    ...{ photos, results: createMemoryStore(), clock: createTestClock(), processing, deadLetters },
+    ...{ codec: testCodec, detector: detectorOf([]), denoiser: unusedDenoiser, unmasker: paintingUnmasker(100) },
+    queue: createMemoryQueue(),
+    onSettled: (photo) => settled.push(photo),
+  });
+  await pipeline.process(reference);
+  expect(reference.etag).toBe('unreadable');
+  expect(settled).toMatchObject([{ record: { status: 'rejected', reason: { code: 'unreadable' } } }]);
+});
