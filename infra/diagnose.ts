@@ -7,7 +7,7 @@ export type Finding = {
   /** What was found. */
   readonly says: string;
   /** What to do about it; absent when all is well. */
-  readonly todo?: string;
+  readonly remedy?: string;
 };
 
 /** Functions beside unmask that may run at once: check, catalogue, record, reconcile. */
@@ -29,8 +29,8 @@ export async function diagnose(
   const found = [builder, fine('region', region.value)];
   const accountId = await attempt(() => account.accountId());
   if ('error' in accountId) {
-    const todo = 'Run `aws configure`, `aws sso login` or set AWS_PROFILE, then try again.';
-    return [...found, missing('credentials', accountId.error, todo)];
+    const remedy = 'Run `aws configure`, `aws sso login` or set AWS_PROFILE, then try again.';
+    return [...found, missing('credentials', accountId.error, remedy)];
   }
   return [
     ...found,
@@ -57,11 +57,11 @@ async function findBuilder(account: Account): Promise<Finding> {
 
 async function bootstrap(account: Account, accountId: string, region: string): Promise<Finding> {
   const what = 'CDK bootstrap';
-  const todo = `Run \`npx cdk bootstrap aws://${accountId}/${region}\` once.`;
+  const remedy = `Run \`npx cdk bootstrap aws://${accountId}/${region}\` once.`;
   const done = await attempt(() => account.isBootstrapped(accountId, region));
   if ('error' in done)
-    return missing(what, done.error, `Your credentials need s3:ListBucket on the CDK's bucket. ${todo}`);
-  return done.value ? fine(what, 'done') : missing(what, 'not done in this account and region', todo);
+    return missing(what, done.error, `Your credentials need s3:ListBucket on the CDK's bucket. ${remedy}`);
+  return done.value ? fine(what, 'done') : missing(what, 'not done in this account and region', remedy);
 }
 
 async function quota(account: Account, { maxConcurrency }: Pick<Settings, 'maxConcurrency'>): Promise<Finding> {
@@ -74,7 +74,7 @@ async function quota(account: Account, { maxConcurrency }: Pick<Settings, 'maxCo
 }
 
 const fine = (what: string, says: string): Finding => ({ what, ok: true, says });
-const missing = (what: string, says: string, todo: string): Finding => ({ what, ok: false, says, todo });
+const missing = (what: string, says: string, remedy: string): Finding => ({ what, ok: false, says, remedy });
 
 async function attempt<Value>(
   work: () => Promise<Value>,

@@ -60,7 +60,7 @@ export const settingsSchema = z
     timeGuardSeconds: whole(5, 300)
       .default(30)
       .describe(
-        'With less than this left, jobs of a batch that were not started go back to the queue: longer than the slowest photo.',
+        'With less than this left, jobs of a batch that were not started go back to the queue: longer than the two slowest photos.',
       ),
     batchSize: whole(1, 10)
       .default(4)

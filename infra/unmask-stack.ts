@@ -1,5 +1,6 @@
 import { CfnOutput, Stack, type StackProps, Validations } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
+import type { StackOutputs } from '../lambdas/aws/find-stack.ts';
 import { Buckets } from './buckets.ts';
 import { CatalogueRecords } from './catalogue-records.ts';
 import { CheckUploads } from './check-uploads.ts';
@@ -42,8 +43,22 @@ export class UnmaskStack extends Stack {
     acknowledgeCdkOwn(this);
 
     const { photos, results } = buckets;
-    new CfnOutput(this, 'PhotosBucket', { value: photos.bucketName });
-    new CfnOutput(this, 'ResultsBucket', { value: results.bucketName });
+    // What the commands for a deployed stack find it by.
+    const outputs = {
+      PhotosBucket: photos.bucketName,
+      ResultsBucket: results.bucketName,
+      JobsQueue: jobs.queueUrl,
+      DeadLetterQueue: deadLetters.queueUrl,
+      RecordsQueue: records.queueUrl,
+      CheckFunction: check.function.functionName,
+      UnmaskFunction: unmask.function.functionName,
+      CatalogueFunction: catalogue.function.functionName,
+      ReconcileFunction: reconcile.function.functionName,
+      Dashboard: `https://${this.region}.console.aws.amazon.com/cloudwatch/home?region=${this.region}#dashboards:name=${dashboard.dashboardName}`,
+      Architecture: settings.architecture,
+      UnmaskMemoryMb: String(settings.unmaskMemoryMb),
+    } satisfies StackOutputs;
+    for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
     new CfnOutput(this, 'TryIt', {
       description: 'Upload the example photos.',
       value: `aws s3 cp examples/photos s3://${photos.bucketName}/photos/ --recursive --region ${this.region}`,
@@ -59,9 +74,6 @@ export class UnmaskStack extends Stack {
     new CfnOutput(this, 'RebuildManifest', {
       description: 'Make the manifest anew from the records, without those that were deleted.',
       value: `aws lambda invoke --function-name ${catalogue.function.functionName} --cli-binary-format raw-in-base64-out --payload '{"rebuild":true}' --region ${this.region} /dev/stdout`,
-    });
-    new CfnOutput(this, 'Dashboard', {
-      value: `https://${this.region}.console.aws.amazon.com/cloudwatch/home?region=${this.region}#dashboards:name=${dashboard.dashboardName}`,
     });
   }
 }

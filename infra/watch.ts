@@ -48,7 +48,8 @@ export class Watch extends Construct {
     this.alarm('DeadLetters', {
       metric: business('DeadLetters'),
       above: 0,
-      description: 'Photos failed for good. Their records say why (status failed); see Redrive in infra/README.md.',
+      description:
+        'Photos failed for good. Their records say why (status failed); `npm run unmask -- redrive` tries them again.',
     });
     this.alarm('DeadLettersWaiting', {
       metric: queues.deadLetters.metricApproximateAgeOfOldestMessage({ period, statistic: 'Maximum' }),

@@ -1,6 +1,7 @@
 import { type BatchResponse, batchResponse, createdObjectsIn, type QueueRecord, queueRecords } from '#aws/events.ts';
-import { type CatalogueTools, catalogue as fold, rebuildManifest } from '#pipeline/catalogue.ts';
+import { type CatalogueTools, catalogue as fold } from '#pipeline/catalogue.ts';
 import { type MetricsRecord, parseMetricsRecord } from '#pipeline/metrics-record.ts';
+import { rebuildManifest } from '#pipeline/rebuild-manifest.ts';
 import { eachRecord } from './each-record.ts';
 import type { Observer } from './observe.ts';
 

@@ -3,13 +3,13 @@ import { type FailTools, failPhoto } from '#pipeline/fail-photo.ts';
 import { parseJob } from '#pipeline/job.ts';
 import type { PhotoReference } from '#pipeline/photo.ts';
 import type { Reason } from '#pipeline/reason.ts';
-import { eachRecord } from './each-record.ts';
+import { eachRecord, type Within } from './each-record.ts';
 import type { Observer } from './observe.ts';
 
 /** Jobs and checks that failed for good -> a `failed` record for each photo, so that the counts still add up. */
 export async function deadLetter(
   event: unknown,
-  tools: FailTools & { readonly observer: Observer },
+  tools: FailTools & { readonly observer: Observer; readonly within?: Within },
 ): Promise<BatchResponse> {
   const record = async (letter: QueueRecord) => {
     const { photos, reason } = readLetter(letter);

@@ -5,26 +5,30 @@ export type EachRecordOptions = {
   readonly observer: Pick<Observer, 'returned'>;
   /** Whether there is time to start another. Default: always. */
   readonly hasTime?: () => boolean;
-  /** Messages in work at once. Default 1: a photo fills the memory. More where the work is waiting for S3. */
+  /** Messages in work at once; when one is done the next begins. Default 1. More where part of the work is waiting for S3. */
   readonly atOnce?: number;
+  /** Runs the work on a message, in the trace of its sender say. */
+  readonly within?: Within;
 };
+
+export type Within = <Result>(record: QueueRecord, work: () => Promise<Result>) => Promise<Result>;
 
 export type Outcome = { readonly messageId: string; readonly done: boolean };
 
 /**
- * Works on the messages of a batch, in order. What throws, and what there was no time to start, is not done: those messages come again,
+ * Works on the messages of a batch, begun in order. What throws, and what there was no time to start, is not done: those messages come again,
  * and the others do not.
  */
 export async function eachRecord(
   records: readonly QueueRecord[],
-  work: (record: QueueRecord) => Promise<void>,
-  { observer, hasTime = () => true, atOnce = 1 }: EachRecordOptions,
+  handle: (record: QueueRecord) => Promise<void>,
+  { observer, hasTime = () => true, atOnce = 1, within = (_, work) => work() }: EachRecordOptions,
 ): Promise<readonly Outcome[]> {
   const one = async (record: QueueRecord): Promise<Outcome> => {
     const { messageId } = record;
     try {
       if (!hasTime()) throw new Error('Not started: too little of the timeout was left.');
-      await work(record);
+      await within(record, () => handle(record));
       return { messageId, done: true };
     } catch (error) {
       observer.returned(messageId, error);
@@ -32,8 +36,10 @@ export async function eachRecord(
     }
   };
   const outcomes: Outcome[] = [];
-  for (let start = 0; start < records.length; start += atOnce) {
-    outcomes.push(...(await Promise.all(records.slice(start, start + atOnce).map(one))));
-  }
+  const waiting = records.entries();
+  const work = async () => {
+    for (const [index, record] of waiting) outcomes[index] = await one(record);
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
   return outcomes;
 }

@@ -5,7 +5,10 @@
  *   npm run bench -- --photos 1000     memory over a long run
  *
  * Every part runs in a process of its own: one face on one core (where `taskset` exists), the set on all cores, as `run` does. The ratio
- * is taken within one process.
+ * is taken within one process, in which the networks are open already. Its denominator is decoding, localising, the networks and encoding of
+ * one photo after the other; what a run cannot do without besides is in its numerator alone: hashing and reading files, aligning and
+ * pasting faces, writing photo and record with their flushes to the disk, the manifest. CPU time is told because wall time says little on a
+ * machine that others use.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -60,7 +63,12 @@ type SetFigures = {
   readonly rssAfterTenthMb: number;
   readonly wallToBare: number;
 };
-type OneFaceFigures = { readonly totalMs: Distribution; readonly stages: Readonly<Record<string, Distribution>> };
+type OneFaceFigures = {
+  readonly totalMs: Distribution;
+  /** User and system time of the whole process, all threads, per photo: stages, files, collections. */
+  readonly cpuMs: number;
+  readonly stages: Readonly<Record<string, Distribution>>;
+};
 type Figures = {
   readonly machine: { readonly cpu: string; readonly cores: number; readonly node: string; readonly pinned: boolean };
   readonly startUp: Distribution;
@@ -76,6 +84,7 @@ function rowsOf({ machine, startUp, oneFace, set }: Figures): readonly (readonly
       `one face, 1 megapixel${machine.pinned ? ', one core' : ''}`,
       `${oneFace.totalMs.p50.toFixed(0)} ms (p95 ${oneFace.totalMs.p95.toFixed(0)})`,
     ],
+    ['  CPU time, with files and record', `${oneFace.cpuMs.toFixed(0)} ms`],
     ...Object.entries(oneFace.stages).map(
       ([stage, { p50, p95 }]) => [`  ${stage}`, `${p50.toFixed(1)} (p95 ${p95.toFixed(1)})`] as const,
     ),
@@ -85,6 +94,7 @@ function rowsOf({ machine, startUp, oneFace, set }: Figures): readonly (readonly
     ),
     ['peak memory', `${set.peakRssMb.toFixed(0)} MB (${set.rssAfterTenthMb.toFixed(0)} after a tenth of the photos)`],
     ['wall time / bare decode + networks + encode', set.wallToBare.toFixed(2)],
+    ['  not in bare', 'files, hashes, flushes, align, paste, manifest'],
   ];
 }
 
@@ -113,17 +123,27 @@ async function measureStartUp(runs: number): Promise<Distribution> {
 /** The whole pipeline, file to record, of one photo of one megapixel with one masked face. */
 async function measureOneFace(): Promise<OneFaceFigures> {
   const file = await oneMegapixelPhoto();
+  const [cold, photos] = [5, 25];
+  let warmFrom = process.cpuUsage();
   const records = await runPhotos(
-    Array.from({ length: 25 }, () => file),
+    Array.from({ length: photos }, () => file),
     1,
+    (done) => {
+      if (done === cold) warmFrom = process.cpuUsage();
+    },
   );
-  const warm = records.slice(5);
-  return { totalMs: distribution(warm.map(({ timings }) => timings.totalMs ?? 0)), stages: stagesOf(warm) };
+  const { user, system } = process.cpuUsage(warmFrom);
+  const warm = records.slice(cold);
+  return {
+    totalMs: distribution(warm.map(({ timings }) => timings.totalMs ?? 0)),
+    cpuMs: (user + system) / 1000 / warm.length,
+    stages: stagesOf(warm),
+  };
 }
 
 /** The frontal example, 512x512, enlarged to 1024x1024: its face is then about 330 pixels high. */
 async function oneMegapixelPhoto(): Promise<string> {
-  const { codec } = await openTools({ model: 'rescnn', denoise: 'region', concurrency: 1 });
+  const { codec } = await openTools({ model: 'rescnn', denoise: 'region' });
   const small = await codec.decode(await readFile(fromProject('examples/photos/frontal.jpg')));
   if ('rejected' in small) throw new Error('Expected examples/photos/frontal.jpg to be a photo.');
   const raster = warpRaster(small.raster, { a: 2, b: 0, tx: 0.5, ty: 0.5 }, 1024, 1024);
@@ -156,11 +176,7 @@ async function measureSet(photos: number): Promise<SetFigures> {
 
 /** Milliseconds of decoding, localising, unmasking and encoding alone, one photo after the other on all cores, nothing around them. */
 async function measureBare(files: readonly string[]): Promise<number> {
-  const { codec, detector, denoiser, unmasker } = await openTools({
-    model: 'rescnn',
-    denoise: 'region',
-    concurrency: 1,
-  });
+  const { codec, detector, denoiser, unmasker } = await openTools({ model: 'rescnn', denoise: 'region' });
   let milliseconds = 0;
   for (const pass of ['warm-up', 'measured']) {
     for (const file of files) {
@@ -194,7 +210,7 @@ async function runPhotos(
   const inputs = files.map((file, index) => ({ key: `photos/${String(index).padStart(5, '0')}.jpg`, file }));
   const local = createLocalRun({
     out: join(folder, 'out'),
-    tools: await openTools({ model: 'rescnn', denoise: 'region', concurrency }),
+    tools: await openTools({ model: 'rescnn', denoise: 'region' }),
     concurrency,
     interrupt: new AbortController().signal,
     onSettled: ({ record }) => onDone(records.push(record)),

@@ -1,25 +1,34 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+import { uploadEvent } from '#aws/check-function.ts';
 import { parseManifest } from '#pipeline/manifest.ts';
 import { parseMetricsRecord } from '#pipeline/metrics-record.ts';
 import { synthesise } from '../test/infra/synthesise.ts';
-import { type ContainerFunction, startContainerFunction } from '../test/wiring/container-function.ts';
+import {
+  type ContainerFunction,
+  type ContainerFunctionProps,
+  type Measured,
+  startContainerFunction,
+} from '../test/wiring/container-function.ts';
 import { rehearse } from '../test/wiring/rehearsal.ts';
 import { bundleImage } from './bundle.ts';
+import { fillBase, runtime } from './container-base.ts';
 
 /*
- * The deployed code, run for real without an account: the image is built with buildah, and the functions run from its root under the
- * real runtime interface client against a stub of Lambda's runtime API, S3 and SQS. Writes dist/container.json, which the cost table is
- * made from.
+ * The deployed code, run for real without an account: the image is built with buildah, and the functions run from its root under AWS's
+ * runtime interface client against a stub of Lambda's runtime API, S3 and SQS. Writes dist/container.json, which the cost table is made
+ * from. Ends with 75 and a line that says why where it cannot run.
  *
- *     sudo apt-get install -y buildah debootstrap
- *     npm run test:container                                   on a base that this makes from Debian (once, some minutes)
+ *     sudo apt-get install -y --no-install-recommends buildah
+ *     npm run test:container                                   on a base made of this machine's own shell, libraries and Node
  *     UNMASK_IMAGE=unmask npm run test:container               the image of the last run again
  *     UNMASK_BASE_IMAGE=public.ecr.aws/lambda/nodejs:24 npm run test:container      on AWS's, where a registry can be reached
+ *     UNMASK_CONTAINER_REPORT=file                             how many checks passed, in the words of Vitest's JSON report
  */
 
 const project = fileURLToPath(new URL('..', import.meta.url));
@@ -37,32 +46,57 @@ const megabytes = (...paths: readonly string[]): number =>
     0,
   );
 
-const warmPhotos = 20;
+/** Home of the user who builds, inside the image. */
+const imageHome = '/root';
 
-/** Where the runtime interface client is in AWS's base image, and so in ours. */
-const runtime = '/var/runtime/node_modules';
+/** Whatever else runs on this machine only adds to processor time: so of some rounds the least counts. */
+const rounds = 5;
+const photosInRound = 10;
+/** As many as the cost table has in one move of the manifest's pointer. */
+const warmPhotos = rounds * photosInRound;
+const startsTried = 3;
+
+/** For people and scripts that ask: nothing failed, it could not be tried. EX_TEMPFAIL of sysexits.h. */
+const cannotRun = 75;
+
+let passed = 0;
+function check(sentence: string, holds: boolean, found: unknown): void {
+  if (!holds) throw new Error(`Expected that ${sentence}, but found ${JSON.stringify(found)}.`);
+  console.log(`✓ ${sentence}`);
+  passed++;
+}
 
 requireTools();
 mkdirSync(work, { recursive: true });
+process.on('exit', (code) => {
+  const file = process.env.UNMASK_CONTAINER_REPORT;
+  if (file && code !== cannotRun)
+    writeFileSync(file, JSON.stringify({ numPassedTests: passed, numFailedTests: code === 0 ? 0 : 1 }));
+});
 const image = process.env.UNMASK_IMAGE ?? (await buildImage());
 
 const container = buildah('from', '--pull-never', image);
 const root = buildah('mount', container);
 const config = JSON.parse(buildah('inspect', '--type', 'image', image)).OCIv1.config;
 const functions: ContainerFunction[] = [];
+const propsOf = new Map<string, ContainerFunctionProps>();
 const lines: string[] = [];
 const cloud = await rehearse({
+  // On one busy core a job may take long; it must not come again meanwhile.
+  haste: 24,
   template: synthesise({ architecture: process.arch === 'arm64' ? 'arm64' : 'x86_64' })
     .template()
     .toJSON(),
   start: (plan, environment) => {
-    const one = startContainerFunction({
+    const props = {
       plan,
       environment: { ...environment, AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x', LAMBDA_TASK_ROOT: '/var/task' },
       root,
       image: { environment: config.Env, entrypoint: config.Entrypoint, folder: config.WorkingDir },
-      onLine: (line) => lines.push(line),
-    });
+      onLine: (line: string) => lines.push(line),
+    };
+    propsOf.set(plan.command, props);
+    const one = startContainerFunction(props);
     functions.push(one);
     return one;
   },
@@ -82,28 +116,50 @@ try {
     (await cloud.results.get('manifest/manifest.json'))?.bytes ?? fail('There is no manifest.'),
   );
   const expected = { unmasked: 1, bare: 1, 'no-face': 1, rejected: 0, failed: 0 };
-  if (JSON.stringify(manifest.counts) !== JSON.stringify(expected))
-    fail(`The manifest counts ${JSON.stringify(manifest.counts)}.`);
-  if (cloud.refused.length > 0) fail(`Refused: ${cloud.refused.join(', ')}`);
+  check('every photo is counted in the manifest', isDeepStrictEqual(manifest.counts, expected), manifest.counts);
+  check('the template grants every request that the functions made', cloud.refused.length === 0, cloud.refused);
+  const record = parseMetricsRecord((await cloud.results.get('metrics/masked.jpg.json'))?.bytes ?? new Uint8Array());
+  const unmasked = await cloud.results.get('unmasked/masked.jpg');
+  check(
+    'the unmasked photo is the one that its record names',
+    unmasked !== undefined && createHash('sha256').update(unmasked.bytes).digest('hex') === record.unmasked?.sha256,
+    record,
+  );
 
   // Again while everything is warm: what a photo costs.
-  const before = await cpuMs();
-  for (let index = 0; index < warmPhotos; index++)
-    await cloud.upload(`photos/warm/${index}.jpg`, await readFile(join(project, 'examples/photos/rotated.jpg')));
-  await cloud.settled();
-  const after = await cpuMs();
+  const photo = await readFile(join(project, 'examples/photos/rotated.jpg'));
+  const cpuOfRounds: Record<string, number>[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const spent = await spending(async () => {
+      for (let index = 0; index < photosInRound; index++)
+        await cloud.upload(`photos/warm/${round * photosInRound + index}.jpg`, photo);
+      await cloud.settled();
+    });
+    cpuOfRounds.push(spent);
+  }
   const cpuMsPerPhoto = Object.fromEntries(
-    Object.entries(after).map(([command, milliseconds]) => [
-      command,
-      (milliseconds - (before[command] ?? 0)) / warmPhotos,
-    ]),
+    Object.entries(least(cpuOfRounds)).map(([command, milliseconds]) => [command, milliseconds / photosInRound]),
   );
   const warm = [];
   for (let index = 0; index < warmPhotos; index++) {
     const record = await cloud.results.get(`metrics/warm/${index}.jpg.json`);
     warm.push(parseMetricsRecord(record?.bytes ?? fail(`There is no record of warm photo ${index}.`)).timings);
   }
+  // One move of the manifest's pointer with all of them.
+  const keys = Array.from({ length: warmPhotos }, (_, index) => `metrics/warm/${index}.jpg.json`);
+  const cpuOfMoves: Record<string, number>[] = [];
+  for (let round = 0; round < rounds; round++) {
+    await cloud.results.delete('manifest/manifest.json');
+    cpuOfMoves.push(await spending(() => cloud.call('catalogue.handler', recordsEvent(keys))));
+  }
+  cpuMsPerPhoto['catalogue.handler'] = (least(cpuOfMoves)['catalogue.handler'] ?? 0) / warmPhotos;
+  const moved = parseManifest((await cloud.results.get('manifest/manifest.json'))?.bytes ?? new Uint8Array());
+  check(`${warmPhotos} records reach the manifest in one move`, moved.counts.unmasked === warmPhotos, moved.counts);
   const measured = (await Promise.all(functions.map((one) => one.measured()))).filter((one) => one !== undefined);
+  const starts = [measured.find(({ command }) => command === 'unmask.handler') ?? fail('unmask was not started.')];
+  while (starts.length < startsTried) starts.push(await startAgain('unmask.handler'));
+  const readyMs = Math.min(...starts.map((start) => start.readyMs));
+  const readyCpuMs = Math.min(...starts.map((start) => start.readyCpuMs));
   const sizes = {
     nodeModulesMb: megabytes(join(root, config.WorkingDir, 'node_modules')),
     modelsMb: megabytes(join(root, config.WorkingDir, 'models')),
@@ -115,10 +171,14 @@ try {
   console.table(rounded(medians(warm)));
   writeFileSync(
     join(project, 'dist', 'container.json'),
-    `${JSON.stringify({ sizes, functions: measured, cpuMsPerPhoto, stages: medians(warm) }, null, 2)}\n`,
+    `${JSON.stringify({ sizes, functions: measured, start: { readyMs, readyCpuMs }, cpuMsPerPhoto, stages: medians(warm) }, null, 2)}\n`,
   );
-  if (sizes.nodeModulesMb > 75) fail(`node_modules has ${sizes.nodeModulesMb.toFixed(0)} MB; 75 are allowed.`);
-  console.log('The image does what the laptop does: photos, metrics and manifest are right.');
+  check('node_modules has at most 75 MB', sizes.nodeModulesMb <= 75, sizes);
+  check('a start takes less than two seconds of processor', readyCpuMs < 2000, measured);
+  console.log(
+    `unmask: ready after ${readyMs.toFixed(0)} ms (aim 1,000), ${readyCpuMs} of them processor time; its first photo took ${starts[0]?.firstMs.toFixed(0)} ms.`,
+  );
+  console.log(`${passed} passed, 0 failed: photos, metrics and manifest are right.`);
 } catch (error) {
   console.error(cloud.errors.join('\n'), lines.slice(-40).join(''));
   throw error;
@@ -128,80 +188,100 @@ try {
   buildah('rm', container);
 }
 
+/** Processor time of each function for some work. */
+async function spending(work: () => Promise<unknown>): Promise<Record<string, number>> {
+  const before = await cpuMs();
+  await work();
+  const after = await cpuMs();
+  return Object.fromEntries(Object.entries(after).map(([command, spent]) => [command, spent - (before[command] ?? 0)]));
+}
+
+function least(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const names = new Set(all.flatMap((one) => Object.keys(one)));
+  return Object.fromEntries(
+    [...names].map((name) => [name, Math.min(...all.map((one) => one[name] ?? Number.POSITIVE_INFINITY))]),
+  );
+}
+
+/** A fresh execution environment, given an event without messages. */
+async function startAgain(command: string): Promise<Measured> {
+  const props = propsOf.get(command) ?? fail(`Expected a function for ${command}.`);
+  const one = startContainerFunction(props);
+  await one.invoke({ Records: [] });
+  const measured = (await one.measured()) ?? fail(`${command} did not start.`);
+  await one.close();
+  return measured;
+}
+
 async function cpuMs(): Promise<Record<string, number>> {
   return Object.fromEntries(await Promise.all(functions.map(async (one) => [one.command, await one.cpuMs()] as const)));
 }
 
 async function buildImage(): Promise<string> {
-  const base = process.env.UNMASK_BASE_IMAGE ?? (await debianBase());
+  const base = process.env.UNMASK_BASE_IMAGE ?? makeBase();
   const folder = await bundleImage();
   console.log(`Building the image on ${base}...`);
   const start = performance.now();
   const args = ['--build-arg', `BASE_IMAGE=${base}`, '--build-arg', `CPU=${process.arch}`];
-  buildah('bud', '--isolation', 'chroot', '--layers', ...registry(), ...args, '-t', 'unmask', folder);
+  buildah('bud', '--isolation', 'chroot', ...registry(), ...args, '-t', 'unmask', folder);
   const seconds = ((performance.now() - start) / 1000).toFixed(0);
-  console.log(`Built in ${seconds} s; the golden photo was unmasked while building.`);
+  check('the image is built, and unmasks the golden photo as nobody in particular', true, undefined);
+  console.log(`Built in ${seconds} s.`);
   return 'unmask';
 }
 
 function requireTools(): void {
-  if (process.getuid?.() !== 0) fail('Expected root: building and entering the image need it. Run with sudo.');
-  for (const tool of ['buildah', ...(process.env.UNMASK_BASE_IMAGE ? [] : ['debootstrap'])]) {
-    try {
-      execFileSync('which', [tool], { stdio: 'ignore' });
-    } catch {
-      fail(`Expected ${tool}: apt-get install -y ${tool}`);
-    }
+  const reason =
+    process.getuid?.() === 0
+      ? ['buildah', 'taskset', 'ldd', 'tar'].flatMap((tool) => (isInstalled(tool) ? [] : [`needs ${tool}`]))[0]
+      : 'needs root, to build the image and to enter it: run with sudo';
+  if (reason === undefined) return;
+  console.error(`Skipped: test:container ${reason}.`);
+  process.exit(cannotRun);
+}
+
+function isInstalled(tool: string): boolean {
+  try {
+    execFileSync('which', [tool], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
   }
 }
 
-/** Debian with Node, npm and the runtime interface client where AWS's base image has them. Made once, kept under dist/container. */
-async function debianBase(): Promise<string> {
+/** Made once, kept under dist/container. */
+function makeBase(): string {
   const name = 'localhost/unmask-base';
   if (buildah('images', '--format', '{{.Name}}').split('\n').includes(name)) return name;
   const rootfs = join(work, 'rootfs');
-  console.log('Making a base image from Debian...');
-  if (!existsSync(join(rootfs, 'etc'))) {
-    execFileSync('debootstrap', ['--variant=minbase', '--include=ca-certificates,libcurl4', 'bookworm', rootfs], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-  }
-  await cp(join(project, 'node_modules/node/bin/node'), join(rootfs, 'usr/local/bin/node'));
-  // npm/bin/npm-cli.js, wherever it is installed.
-  const npm = dirname(dirname(realpathSync(execFileSync('which', ['npm'], { encoding: 'utf8' }).trim())));
-  await cp(npm, join(rootfs, 'usr/local/lib/node_modules/npm'), { recursive: true, dereference: true });
-  writeFileSync(
-    join(rootfs, 'usr/local/bin/npm'),
-    '#!/bin/sh\nexec node /usr/local/lib/node_modules/npm/bin/npm-cli.js "$@"\n',
-    { mode: 0o755 },
-  );
-  await installClient(join(rootfs, runtime));
+  rmSync(rootfs, { recursive: true, force: true });
+  fillBase(rootfs, project);
   const from = buildah('from', 'scratch');
   buildah('copy', '--quiet', from, rootfs, '/');
-  buildah(
-    'config',
-    '--env',
-    'PATH=/usr/local/bin:/usr/bin:/bin',
-    '--env',
-    'LAMBDA_TASK_ROOT=/var/task',
-    '--entrypoint',
-    JSON.stringify(['node', `${runtime}/aws-lambda-ric/index.mjs`]),
-    from,
-  );
+  const entrypoint = JSON.stringify(['node', `${runtime}/aws-lambda-ric/index.mjs`]);
+  const environment = ['PATH=/usr/local/bin:/usr/bin:/bin', 'LAMBDA_TASK_ROOT=/var/task'];
+  buildah('config', ...environment.flatMap((one) => ['--env', one]), '--entrypoint', entrypoint, from);
+  try {
+    buildah('run', '--isolation', 'chroot', from, '/bin/sh', '-c', 'node --version');
+  } catch {
+    console.error('Skipped: test:container cannot enter containers on this machine.');
+    process.exit(cannotRun);
+  }
   buildah('commit', '--quiet', '--rm', from, name);
-  await rm(rootfs, { recursive: true, force: true });
+  rmSync(rootfs, { recursive: true });
   return name;
 }
 
-/** Compiled from source: AWS publishes no binary. Two minutes; needs g++, cmake, autoconf, libtool. UNMASK_RIC names a node_modules that has it. */
-async function installClient(to: string): Promise<void> {
-  const made = process.env.UNMASK_RIC;
-  if (made) return cp(made, to, { recursive: true, dereference: true });
-  const folder = await mkdtemp(join(tmpdir(), 'unmask-ric-'));
-  writeFileSync(join(folder, 'package.json'), '{"private":true,"allowScripts":{"aws-lambda-ric":true}}');
-  execFileSync('npm', ['install', 'aws-lambda-ric@4.0.2'], { cwd: folder, stdio: 'inherit' });
-  await cp(join(folder, 'node_modules'), to, { recursive: true, dereference: true });
-  await rm(folder, { recursive: true });
+/** S3's notifications of these records, as the records queue hands them over. */
+function recordsEvent(keys: readonly string[]): object {
+  return {
+    Records: keys.map((key, index) => ({
+      messageId: String(index),
+      eventSource: 'aws:sqs',
+      attributes: { ApproximateReceiveCount: '1' },
+      body: JSON.stringify(uploadEvent({ bucket: 'results', key, etag: 'etag', bytes: 1 })),
+    })),
+  };
 }
 
 /** The build installs from the registry that npm on this machine installs from, and trusts whom it trusts. */
@@ -209,11 +289,11 @@ function registry(): readonly string[] {
   const npmrc = join(work, 'npmrc');
   const authorities = process.env.NODE_EXTRA_CA_CERTS ?? process.env.SSL_CERT_FILE;
   const address = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim();
-  writeFileSync(npmrc, `registry=${address}\n${authorities ? 'cafile=/root/authorities.pem\n' : ''}`);
+  writeFileSync(npmrc, `registry=${address}\n${authorities ? `cafile=${imageHome}/authorities.pem\n` : ''}`);
   return [
     '--volume',
-    `${npmrc}:/root/.npmrc:ro`,
-    ...(authorities ? ['--volume', `${authorities}:/root/authorities.pem:ro`] : []),
+    `${npmrc}:${imageHome}/.npmrc:ro`,
+    ...(authorities ? ['--volume', `${authorities}:${imageHome}/authorities.pem:ro`] : []),
   ];
 }
 

@@ -51,6 +51,8 @@ export type QueueRecord = {
   readonly body: string;
   /** How often it has been received, this time included. */
   readonly receiveCount: number;
+  /** Of the trace in which it was sent, where there is one. */
+  readonly traceHeader?: string;
 };
 
 /** @throws Error when it is no event of an SQS event source. */
@@ -61,6 +63,7 @@ export function queueRecords(event: unknown): readonly QueueRecord[] {
     messageId,
     body,
     receiveCount: Number(attributes.ApproximateReceiveCount),
+    ...(attributes.AWSTraceHeader !== undefined && { traceHeader: attributes.AWSTraceHeader }),
   }));
 }
 
@@ -138,7 +141,10 @@ const queueEventSchema = z.object({
       eventSource: z.literal('aws:sqs'),
       messageId: z.string().min(1),
       body: z.string(),
-      attributes: z.object({ ApproximateReceiveCount: z.string().regex(/^\d+$/) }),
+      attributes: z.object({
+        ApproximateReceiveCount: z.string().regex(/^\d+$/),
+        AWSTraceHeader: z.string().optional(),
+      }),
     }),
   ),
 });

@@ -11,6 +11,7 @@ import {
   type S3Client,
   S3ServiceException,
 } from '@aws-sdk/client-s3';
+import { maxKeyBytes } from '#pipeline/photo.ts';
 import type { ObjectSummary, PutCondition, PutOptions, Store } from '#pipeline/ports.ts';
 import { decodeS3Key } from './events.ts';
 
@@ -33,6 +34,7 @@ export type S3StoreOptions = {
 export function createS3Store({ client, bucket, wait = pause }: S3StoreOptions): Store {
   return {
     async get(key, options) {
+      if (isTooLong(key)) return undefined;
       const found = await unlessAbsent(
         client.send(new GetObjectCommand({ Bucket: bucket, Key: key, VersionId: options?.versionId })),
       );
@@ -41,6 +43,7 @@ export function createS3Store({ client, bucket, wait = pause }: S3StoreOptions):
     },
 
     async head(key) {
+      if (isTooLong(key)) return undefined;
       const found = await unlessAbsent(client.send(new HeadObjectCommand({ Bucket: bucket, Key: key })));
       return found && { bytes: found.ContentLength ?? 0, ...identityOf(found) };
     },
@@ -51,7 +54,7 @@ export function createS3Store({ client, bucket, wait = pause }: S3StoreOptions):
 
       const writeId = randomUUID();
       const command = { ...object, ...headersOf(condition), Metadata: { [writeIdName]: writeId } };
-      const answer = await retryingConflicts(() => client.send(new PutObjectCommand(command)), { bucket, key, wait });
+      const answer = await retryingConflicts(() => client.send(new PutObjectCommand(command)), { bucket, wait });
       if ('written' in answer) return identityOf(answer.written);
       return (answer.attempts > 1 && (await ownWrite(client, { bucket, key, writeId }))) || 'conflict';
     },
@@ -88,6 +91,9 @@ function headersOf(condition: PutCondition): { readonly IfNoneMatch: '*' } | { r
   return 'ifAbsent' in condition ? { IfNoneMatch: '*' } : { IfMatch: `"${condition.ifMatch}"` };
 }
 
+/** No object can have such a key; S3 would answer 400. The reference of a photo with a very long name, say. */
+const isTooLong = (key: string): boolean => Buffer.byteLength(key) > maxKeyBytes;
+
 /** HEAD has no body and so no code: there 404 alone has to do. A bucket that is not there is a mistake, not an absent object. */
 function isAbsent(error: unknown): boolean {
   return error instanceof S3ServiceException && error.$metadata.httpStatusCode === 404 && error.name !== 'NoSuchBucket';
@@ -111,7 +117,7 @@ type Refused = { /** Requests that the SDK made for this answer. */ readonly att
 
 async function retryingConflicts(
   send: () => Promise<PutObjectCommandOutput>,
-  { bucket, key, wait }: Place & Required<Pick<S3StoreOptions, 'wait'>>,
+  { bucket, wait }: Pick<Place, 'bucket'> & Required<Pick<S3StoreOptions, 'wait'>>,
 ): Promise<{ readonly written: PutObjectCommandOutput } | Refused> {
   for (let retry = 0; ; retry++) {
     try {
@@ -122,7 +128,8 @@ async function retryingConflicts(
       if (httpStatusCode === 412 || isAbsent(error)) return { attempts };
       if (error.name !== 'ConditionalRequestConflict') throw error;
       if (retry === conflictRetries) {
-        const message = `S3 could not decide a conditional write to ${bucket}/${key} in ${conflictRetries + 1} attempts`;
+        // Without the key: the message gets into logs, and a file name can be a person's.
+        const message = `S3 could not decide a conditional write to ${bucket} in ${conflictRetries + 1} attempts`;
         throw new Error(message, { cause: error });
       }
       await wait(firstWaitMs * 2 ** retry);

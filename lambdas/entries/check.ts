@@ -6,9 +6,10 @@ import { createCodec } from '#vision/codec.ts';
 import { loadModels } from '#vision/model.ts';
 import { detectorModels, openDetector } from '#vision/open-detector.ts';
 import { check } from '../check.ts';
-import { clock, observer, onLambda, traced } from '../cloud.ts';
+import { clock, observer, onLambda } from '../cloud.ts';
 import { checkEnvironment, readEnvironment } from '../environment.ts';
 import { pricedBy, processingWith } from '../processing.ts';
+import { traced } from '../tracing.ts';
 
 const environment = readEnvironment(checkEnvironment);
 const models = await loadModels(environment.MODELS_FOLDER, { threads: 1 });

@@ -1,10 +1,11 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { createS3Store } from '#aws/s3-store.ts';
 import { loadModels } from '#vision/model.ts';
-import { clock, observer, onLambda, traced } from '../cloud.ts';
+import { clock, observer, onLambda } from '../cloud.ts';
 import { deadLetter } from '../dead-letter.ts';
 import { deadLetterEnvironment, readEnvironment } from '../environment.ts';
 import { processingWith } from '../processing.ts';
+import { inSendersTrace, traced } from '../tracing.ts';
 
 const environment = readEnvironment(deadLetterEnvironment);
 const s3 = traced(new S3Client());
@@ -15,6 +16,7 @@ const tools = {
   processing: processingWith(await loadModels(environment.MODELS_FOLDER), environment),
   clock,
   observer,
+  within: inSendersTrace('dead-letter'),
 };
 
 export const handler = onLambda((event) => deadLetter(event, tools));

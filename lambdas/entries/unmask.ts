@@ -4,9 +4,10 @@ import { createCodec } from '#vision/codec.ts';
 import { createDenoiser } from '#vision/denoiser.ts';
 import { loadModels } from '#vision/model.ts';
 import { createUnmasker } from '#vision/unmasker.ts';
-import { clock, observer, onLambda, traced } from '../cloud.ts';
+import { clock, observer, onLambda } from '../cloud.ts';
 import { readEnvironment, unmaskEnvironment } from '../environment.ts';
 import { pricedBy, processingWith } from '../processing.ts';
+import { inSendersTrace, traced } from '../tracing.ts';
 import { unmask } from '../unmask.ts';
 
 const environment = readEnvironment(unmaskEnvironment);
@@ -25,6 +26,7 @@ const tools = {
   priceOf: pricedBy(environment),
   clock,
   observer,
+  within: inSendersTrace('unmask'),
 };
 
 export const handler = onLambda((event, context) =>

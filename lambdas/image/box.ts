@@ -1,13 +1,27 @@
 /** Axis-aligned, in pixels; x and y are the top-left corner. */
 export type Box = { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
 
+export function areaOf({ width, height }: Box): number {
+  return width * height;
+}
+
+/** How much of the inner box lies inside the outer one, 0..1; 0 for an empty box. */
+export function shareInside(inner: Box, outer: Box): number {
+  const area = areaOf(inner);
+  return area > 0 ? intersection(inner, outer) / area : 0;
+}
+
 /** Shared area over covered area, 0..1; 0 when both boxes are empty. */
 export function intersectionOverUnion(a: Box, b: Box): number {
+  const shared = intersection(a, b);
+  const union = areaOf(a) + areaOf(b) - shared;
+  return union > 0 ? shared / union : 0;
+}
+
+function intersection(a: Box, b: Box): number {
   const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
   const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
-  const intersection = Math.max(0, width) * Math.max(0, height);
-  const union = a.width * a.height + b.width * b.height - intersection;
-  return union > 0 ? intersection / union : 0;
+  return Math.max(0, width) * Math.max(0, height);
 }
 
 /**

@@ -6,15 +6,16 @@ const diagonal = 4;
 
 /**
  * Opacity of a region (above 0 = inside): 0 outside, rising smoothly over the outermost `width` pixels inside to 1, so that a blend
- * changes no pixel outside. Beyond the plane is outside. `width` 0 gives a hard edge. About 1 ms for 256x256.
+ * changes no pixel outside. Beyond the plane is outside. `width` 0 gives a hard edge. Below 1 ms for 256x256; `distances`, if they are
+ * known already, save most of it.
  */
-export function featherRegion(region: Plane, width: number): Plane {
-  const distances = distanceToOutside(region);
-  return {
-    width: region.width,
-    height: region.height,
-    data: distances.map((distance) => smoothStep(distance / (width + 1))),
-  };
+export function featherRegion(region: Plane, width: number, distances = distanceToOutside(region)): Plane {
+  const data = new Float32Array(distances.length);
+  for (let at = 0; at < data.length; at++) {
+    const distance = distances[at]!;
+    if (distance > 0) data[at] = smoothStep(distance / (width + 1));
+  }
+  return { width: region.width, height: region.height, data };
 }
 
 function smoothStep(t: number): number {

@@ -1,11 +1,12 @@
 import type { Box } from './box.ts';
 import { distanceToOutside, featherRegion } from './feather.ts';
-import { applySimilarity, invertSimilarity, type Similarity, similarityScale } from './geometry.ts';
+import { applySimilarity, invertSimilarity, type Point, type Similarity, similarityScale } from './geometry.ts';
 import { type Block, grainBlockSide, limitGrain, measureGrain, missingGrain, synthesiseGrain } from './grain.ts';
 import { harmoniseColours } from './harmonise.ts';
 import { estimateNoiseSigma } from './noise.ts';
 import { createRaster, type Plane, type Raster } from './raster.ts';
 import { blockSize, createKernel, fieldCoordinate, floatField, sampleColours, sampleValues } from './resample.ts';
+import { edgeDetail, fittingAmount } from './sharpen.ts';
 
 export type PasteOptions = {
   /** Pixels of the crop over which the restored part fades in, inside the region. Default 4. */
@@ -14,7 +15,12 @@ export type PasteOptions = {
   readonly grain?: { readonly seed: number } | null;
   /** Removes the difference in colour that the restored part shows against the pixels around it. Default true. */
   readonly harmonise?: boolean;
+  /** Makes the edges of a part that is enlarged more than twice as steep as those of the visible face. Default false. */
+  readonly sharpen?: boolean;
 };
+
+/** Photo to crop: above it the crop holds nearly all that the photo shows, and nothing is sharpened. */
+const sharpenBelowScale = 0.5;
 
 /** Where pixels may have changed: a box of the photo and, of the same size, 1 for each pixel of the region, else 0. */
 export type PastedRegion = { readonly box: Box; readonly plane: Plane };
@@ -30,7 +36,7 @@ export function pasteRegion(
   photo: Raster,
   { unmasked, region }: { readonly unmasked: Raster; readonly region: Plane },
   photoToCrop: Similarity,
-  { featherPixels = 4, grain = null, harmonise = true }: PasteOptions = {},
+  { featherPixels = 4, grain = null, harmonise = true, sharpen = false }: PasteOptions = {},
 ): { readonly raster: Raster; readonly region: PastedRegion } {
   if (unmasked.width !== region.width || unmasked.height !== region.height) {
     throw new RangeError(
@@ -41,8 +47,13 @@ export function pasteRegion(
   const box = boxInPhoto(region, photoToCrop, photo);
   if (!box) return { raster, region: { box: { x: 0, y: 0, width: 0, height: 0 }, plane: emptyPlane } };
   const colours = harmonise ? harmoniseColours(unmasked, region) : floatsOf(unmasked);
-  const opacity = blend(raster, colours, featherRegion(region, featherPixels), photoToCrop, box);
-  if (grain) addGrain(raster, photo, { opacity, box }, region, photoToCrop, grain.seed);
+  const steeper =
+    sharpen && similarityScale(photoToCrop) < sharpenBelowScale
+      ? sharpened(colours, photo, { unmasked, region }, photoToCrop)
+      : colours;
+  const depth = distanceToOutside(region);
+  const opacity = blend(raster, steeper, featherRegion(region, featherPixels, depth), photoToCrop, box);
+  if (grain) addGrain(raster, photo, { opacity, box }, { region, depth }, photoToCrop, grain.seed);
   return { raster, region: tightened(opacity, box) };
 }
 
@@ -53,6 +64,17 @@ type Colours = { readonly width: number; readonly height: number; readonly data:
 function floatsOf({ width, height, channels, data }: Raster): Colours {
   if (channels === 3) return { width, height, data: new Float32Array(data) };
   return { width, height, data: new Float32Array(data.filter((_, i) => i % 4 < 3)) };
+}
+
+function sharpened(
+  { width, height, data }: Colours,
+  photo: Raster,
+  { unmasked, region }: { readonly unmasked: Raster; readonly region: Plane },
+  photoToCrop: Similarity,
+): Colours {
+  const detail = edgeDetail(unmasked);
+  const amount = fittingAmount(photo, unmasked, detail, region, photoToCrop);
+  return { width, height, data: data.map((value, at) => value + amount * detail[at]!) };
 }
 
 /** Whole pixels of the photo that the region can touch; undefined when there are none. */
@@ -160,17 +182,20 @@ const mostOctaves = 6;
 /** Enough blocks for a steady figure. */
 const mostBlocks = 64;
 
+/** The region in the crop, and how deep inside it each of its pixels lies. */
+type RestoredPart = { readonly region: Plane; readonly depth: Float32Array };
+
 function addGrain(
   raster: Raster,
   photo: Raster,
   { opacity, box }: { readonly opacity: Float32Array; readonly box: Box },
-  region: Plane,
+  inCrop: RestoredPart,
   photoToCrop: Similarity,
   seed: number,
 ): void {
   // Up to cells of one to two pixels of the crop: from there on the crop itself holds the texture.
   const octaves = Math.min(mostOctaves, 1 + Math.max(0, Math.ceil(-Math.log2(similarityScale(photoToCrop)))));
-  const { skin, restored } = grainBlocks(photo, region, photoToCrop, grainBlockSide(octaves));
+  const { skin, restored } = grainBlocks(photo, inCrop, photoToCrop, grainBlockSide(octaves));
   const wanted = measureGrain(photo, skin, octaves);
   const present = measureGrain(raster, restored, octaves);
   if (!wanted || !present) return;
@@ -214,13 +239,12 @@ function noiseAround(photo: Raster, box: Box): number {
 /** Blocks of the photo that show visible skin, and blocks wholly inside the restored part. */
 function grainBlocks(
   photo: Raster,
-  region: Plane,
+  { region, depth }: RestoredPart,
   photoToCrop: Similarity,
   side: number,
 ): { readonly skin: readonly Block[]; readonly restored: readonly Block[] } {
   const { width, height } = region;
-  const outside = { width, height, data: region.data.map((value) => (value > 0 ? 0 : 1)) };
-  const [depth, clearance] = [distanceToOutside(region), distanceToOutside(outside)];
+  const clearance = distanceToOutside(complementOf(region));
   const inverse = invertSimilarity(photoToCrop);
   const corners = [0, width - 1].flatMap((x) => [0, height - 1].map((y) => applySimilarity(inverse, { x, y })));
   const [xs, ys] = [corners.map(({ x }) => x), corners.map(({ y }) => y)];
@@ -230,15 +254,21 @@ function grainBlocks(
   const bottom = Math.min(photo.height, Math.floor(Math.max(...ys)) + 1) - side;
   const skin: Block[] = [];
   const restored: Block[] = [];
+  const { a, b, tx, ty } = photoToCrop;
   for (let y = top; y <= bottom; y += side) {
     for (let x = left; x <= right; x += side) {
-      let [onSkin, within] = [true, true];
-      for (const [i, j] of probes) {
-        const point = applySimilarity(photoToCrop, { x: x + i * (side - 1), y: y + j * (side - 1) });
-        const [column, row] = [Math.round(point.x), Math.round(point.y)];
+      let onSkin = true;
+      let within = true;
+      for (let probe = 0; probe < probes.length && (onSkin || within); probe++) {
+        const px = x + probes[probe]!.x * (side - 1);
+        const py = y + probes[probe]!.y * (side - 1);
+        const cropX = a * px - b * py + tx;
+        const cropY = b * px + a * py + ty;
+        const column = Math.round(cropX);
+        const row = Math.round(cropY);
         const known = column >= 0 && row >= 0 && column < width && row < height;
         const at = row * width + column;
-        onSkin &&= known && clearance[at]! > blockClearance && onFace(point.x / width, point.y / height);
+        onSkin &&= known && clearance[at]! > blockClearance && onFace(cropX / width, cropY / height);
         within &&= known && depth[at]! > blockClearance;
       }
       if (onSkin) skin.push({ x, y, side });
@@ -248,14 +278,20 @@ function grainBlocks(
   return { skin: evenly(skin, mostBlocks), restored: evenly(restored, mostBlocks) };
 }
 
+function complementOf({ width, height, data }: Plane): Plane {
+  const outside = new Float32Array(data.length);
+  for (let at = 0; at < data.length; at++) if (data[at]! <= 0) outside[at] = 1;
+  return { width, height, data: outside };
+}
+
 /** Corners and middle of a block. */
-const probes = [
-  [0, 0],
-  [1, 0],
-  [0, 1],
-  [1, 1],
-  [0.5, 0.5],
-] as const;
+const probes: readonly Point[] = [
+  { x: 0, y: 0 },
+  { x: 1, y: 0 },
+  { x: 0, y: 1 },
+  { x: 1, y: 1 },
+  { x: 0.5, y: 0.5 },
+];
 
 /** Pixels of the crop that a block keeps from the region's border. */
 const blockClearance = 3;

@@ -5,20 +5,34 @@ export type Normalisation = { readonly mean: readonly number[]; readonly std: re
 
 const levels = 256;
 
-/** RGB of the raster as planes, (byte / 255 - mean) / std; alpha is left out. // [1, 3, height, width] */
-export function toTensor(raster: Raster, { mean, std }: Normalisation): Float32Array {
+/**
+ * RGB of the raster as planes, (byte / 255 - mean) / std; alpha is left out. Into a tensor that is there, or a new one. // [1, 3, height, width]
+ * @throws RangeError when the tensor's length does not fit the raster.
+ */
+export function toTensor(raster: Raster, normalisation: Normalisation, into?: Float32Array): Float32Array {
   const { width, height, channels, data } = raster;
   const size = width * height;
-  const tensor = new Float32Array(3 * size);
-  const table = new Float32Array(levels);
-  for (let c = 0; c < 3; c++) {
+  const tensor = into ?? new Float32Array(3 * size);
+  if (tensor.length !== 3 * size) {
+    throw new RangeError(`Expected ${3 * size} floats for [1, 3, ${height}, ${width}] but received ${tensor.length}.`);
+  }
+  tablesOf(normalisation).forEach((table, c) => {
+    for (let i = 0, from = c, to = c * size; i < size; i++, from += channels, to++) tensor[to] = table[data[from]!]!;
+  });
+  return tensor;
+}
+
+/** What each byte becomes, for R, G and B. */
+export function tablesOf({ mean, std }: Normalisation): readonly [Float32Array, Float32Array, Float32Array] {
+  const tableOf = (channel: number) => {
+    const table = new Float32Array(levels);
     // Rounded to float32 after each step, as the training code does it.
     for (let byte = 0; byte < levels; byte++) {
-      table[byte] = Math.fround(Math.fround(byte / 255) - mean[c]!) / std[c]!;
+      table[byte] = Math.fround(Math.fround(byte / 255) - mean[channel]!) / std[channel]!;
     }
-    for (let i = 0, from = c, to = c * size; i < size; i++, from += channels, to++) tensor[to] = table[data[from]!]!;
-  }
-  return tensor;
+    return table;
+  };
+  return [tableOf(0), tableOf(1), tableOf(2)];
 }
 
 /**

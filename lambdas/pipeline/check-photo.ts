@@ -1,8 +1,8 @@
-import { commitRecord, doneBefore } from './commit-record.ts';
+import { commitRecord, doneBefore, readEarlier } from './commit-record.ts';
 import type { Face } from './face.ts';
 import { type Job, jobIdOf, serialiseJob } from './job.ts';
 import type { MetricsRecord } from './metrics-record.ts';
-import { type PhotoReference, versionOf } from './photo.ts';
+import { isDeleted, type PhotoReference, versionOf } from './photo.ts';
 import { type PriceOf, plainRecord } from './plain-record.ts';
 import type { Clock, Codec, Detector, PhotoHeader, Queue, Store } from './ports.ts';
 import type { Processing } from './processing.ts';
@@ -38,12 +38,18 @@ export type CheckOutcome =
 export async function checkPhoto(photo: PhotoReference, tools: CheckTools): Promise<CheckOutcome> {
   const { photos, results, queue, codec, detector, clock, processing, priceOf, force = false } = tools;
   const jobId = jobIdOf(photo, processing);
-  const earlier = force ? undefined : await doneBefore(jobId, photo.key, results);
-  if (earlier) return { outcome: 'done-before', record: earlier };
+  const tooLarge = photo.bytes > maxPhotoBytes;
+  // Side by side: a function is billed while it waits, and nearly every upload is new.
+  const [earlier, stored] = await Promise.all([
+    readEarlier(photo.key, results),
+    tooLarge ? undefined : photos.get(photo.key, versionOf(photo)),
+  ]);
+  const done = force ? undefined : doneBefore(jobId, earlier);
+  if (done) return { outcome: 'done-before', record: done };
 
   const { time, timings } = createStopwatch<'inspectMs' | 'decodeMs' | 'localiseMs'>(clock);
-  const settle = async (status: Status, header?: PhotoHeader, reason?: Reason, faces: readonly Face[] = []) => {
-    const record = plainRecord({
+  const recordOf = (status: Status, header?: PhotoHeader, reason?: Reason, faces: readonly Face[] = []) =>
+    plainRecord({
       jobId,
       photo,
       header,
@@ -55,20 +61,23 @@ export async function checkPhoto(photo: PhotoReference, tools: CheckTools): Prom
       timings: totalled(timings()),
       priceOf,
     });
-    const { outcome, record: committed } = await commitRecord(record, photo, { photos, results }, { force });
-    return { outcome: outcome === 'superseded' ? outcome : 'recorded', record: committed } as const;
+  const settle = async (...ending: Parameters<typeof recordOf>) => {
+    const options = { force, read: { earlier } };
+    const { outcome, record } = await commitRecord(recordOf(...ending), photo, { photos, results }, options);
+    return { outcome: outcome === 'superseded' ? outcome : 'recorded', record } as const;
   };
 
-  if (photo.bytes > maxPhotoBytes) {
+  if (tooLarge) {
     const message = `The file has ${photo.bytes} bytes; photos of up to ${maxPhotoBytes} are taken.`;
     return settle('rejected', undefined, { code: 'too-large', message });
   }
-  const stored = await photos.get(photo.key, versionOf(photo));
-  if (!stored)
-    return settle('rejected', undefined, {
-      code: 'unreadable',
-      message: 'The photo could not be read: it is gone, or may not be opened.',
-    });
+  if (!stored) {
+    const message = 'The photo could not be read: it is gone, or may not be opened.';
+    const reason: Reason = { code: 'unreadable', message };
+    return isDeleted(photo, stored)
+      ? { outcome: 'superseded', record: recordOf('rejected', undefined, reason) }
+      : settle('rejected', undefined, reason);
+  }
   const header = await time('inspectMs', () => codec.inspect(stored.bytes));
   if ('rejected' in header) return settle('rejected', undefined, header.rejected);
   const decoded = await time('decodeMs', () => codec.decode(stored.bytes));

@@ -4,7 +4,7 @@ import type { Store } from './ports.ts';
 
 /**
  * What became of a commit. `written`: the record is there now. `exists`: this very job had committed before (a redelivery).
- * `superseded`: a newer upload of the key is in the bucket, whose own record counts; nothing was written.
+ * `superseded`: a newer upload of the key is in the bucket, whose own record counts, or the upload was deleted; nothing was written.
  */
 export type Commit = { readonly outcome: 'written' | 'exists' | 'superseded'; readonly record: MetricsRecord };
 
@@ -12,23 +12,33 @@ type Stores = { readonly photos: Store; readonly results: Store };
 
 const attempts = 8;
 
+/** What metrics/<key>.json held when it was read. */
+export type EarlierRecord = { readonly record: MetricsRecord; readonly etag: string };
+
+export type CommitOptions = {
+  /** Replace the record of the same job too. */
+  readonly force?: boolean;
+  /** What `readEarlier` found for this photo, undefined for nothing; without it the commit reads for itself. */
+  readonly read?: { readonly earlier: EarlierRecord | undefined };
+};
+
 /**
  * Writes metrics/<key>.json, the commit point of a photo, under a condition, so that of any number of writers exactly one wins and a
- * newer upload of a key beats an older one whatever order messages arrive in. Costs 1 GET + 1 PUT; 1 HEAD more when a record is there.
- * `force` replaces the record of the same job too.
+ * newer upload of a key beats an older one whatever order messages arrive in. Costs 1 PUT; 1 GET before it when nothing was `read` and
+ * after each conflict; 1 HEAD when there is a record of another job.
  * @throws Error when other writers kept changing the record.
  */
 export async function commitRecord(
   record: MetricsRecord,
   photo: PhotoReference,
   { photos, results }: Stores,
-  { force = false }: { readonly force?: boolean } = {},
+  { force = false, read }: CommitOptions = {},
 ): Promise<Commit> {
   const key = metricsKey(photo.key);
   const bytes = new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`);
   for (let attempt = 0; attempt < attempts; attempt++) {
-    const current = await results.get(key);
-    const previous = current && parseMetricsRecord(current.bytes);
+    const current = attempt === 0 && read ? read.earlier : await readEarlier(photo.key, results);
+    const previous = current?.record;
     if (previous) {
       if (!force && isDone(previous, record.jobId)) return { outcome: 'exists', record: previous };
       if (previous.jobId !== record.jobId && !(await isCurrent(photo, photos)))
@@ -44,11 +54,15 @@ export async function commitRecord(
   throw new Error(`The metrics record kept changing under ${attempts} conditional writes.`);
 }
 
-/** The record of this job if the photo needs no more work. A `failed` photo is tried again. */
-export async function doneBefore(jobId: string, photoKey: string, results: Store): Promise<MetricsRecord | undefined> {
+/** The record that a photo has so far. One GET. */
+export async function readEarlier(photoKey: string, results: Store): Promise<EarlierRecord | undefined> {
   const current = await results.get(metricsKey(photoKey));
-  const record = current && parseMetricsRecord(current.bytes);
-  return record && isDone(record, jobId) ? record : undefined;
+  return current && { record: parseMetricsRecord(current.bytes), etag: current.etag };
+}
+
+/** The record of this job if the photo needs no more work. A `failed` photo is tried again. */
+export function doneBefore(jobId: string, earlier: EarlierRecord | undefined): MetricsRecord | undefined {
+  return earlier && isDone(earlier.record, jobId) ? earlier.record : undefined;
 }
 
 /** Whether these bytes are still what the key holds. One HEAD. */

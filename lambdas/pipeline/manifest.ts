@@ -28,6 +28,11 @@ export const manifestSchema = z.strictObject({
 export type Manifest = Readonly<z.infer<typeof manifestSchema>>;
 export type Segment = Manifest['segments'][number];
 
+/** The published JSON Schema of manifest.json (draft 2020-12). */
+export function manifestJsonSchema(): object {
+  return z.toJSONSchema(manifestSchema);
+}
+
 /** @throws Error when the bytes are no manifest of this version. */
 export function parseManifest(bytes: Uint8Array): Manifest {
   try {

@@ -15,7 +15,7 @@ type PlainRecord = {
   readonly header?: PhotoHeader | undefined;
   readonly status: Status;
   readonly reason?: Reason | undefined;
-  readonly faces?: readonly Face[];
+  readonly faces?: readonly Face[] | undefined;
   readonly processing: Processing;
   readonly clock: Clock;
   readonly timings?: MetricsRecord['timings'];

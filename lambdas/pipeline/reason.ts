@@ -21,4 +21,7 @@ export const reasonCodes = [
 
 export type ReasonCode = (typeof reasonCodes)[number];
 
+/** Of photos that ended `failed`: unmasking gave up, or the check did. */
+export const failureCodes = ['dead-letter', 'internal'] as const satisfies readonly ReasonCode[];
+
 export type Reason = { readonly code: ReasonCode; readonly message: string };

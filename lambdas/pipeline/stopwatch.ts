@@ -18,7 +18,7 @@ export function createStopwatch<Stage extends `${string}Ms`>(clock: Clock) {
 
 const round = (milliseconds: number): number => Math.round(milliseconds * 100) / 100;
 
-/** Stages of several steps added up, and their total; a photo is decoded in the check and again to be unmasked. */
+/** Stages of several steps added up, and their total; in the cloud a photo is decoded in the check and again to be unmasked. */
 export function totalled(...parts: readonly Readonly<Record<string, number>>[]): Record<string, number> {
   const sums: Record<string, number> = {};
   for (const [stage, milliseconds] of parts.flatMap((part) => Object.entries(part))) {

@@ -43,9 +43,9 @@ export async function unmaskFace(raster: Raster, face: Face, tools: FaceTools): 
   const restored = await time('unmaskMs', () => unmasker.unmask(seen));
 
   return time('pasteMs', () => {
-    const pasted = pasteRegion(raster, restored, toCrop, { featherPixels, grain: { seed } });
+    const pasted = pasteRegion(raster, restored, toCrop, { featherPixels, grain: { seed }, sharpen: true });
     const { region } = pasted;
-    const area = region.plane.data.reduce((sum, inside) => sum + inside, 0);
+    const area = sumOf(region.plane.data);
     return {
       raster: pasted.raster,
       region,
@@ -58,4 +58,10 @@ export async function unmaskFace(raster: Raster, face: Face, tools: FaceTools): 
       },
     };
   });
+}
+
+function sumOf(values: Float32Array): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum;
 }

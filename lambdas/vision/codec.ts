@@ -259,13 +259,24 @@ async function encodePixels(raster: Raster, like: DecodedPhoto, encoding: Encodi
   const samples = grey ? luma(raster) : raster;
   const data = deep ? await deepen(samples, like, encoding) : samples.data;
   const space = grey ? (deep ? 'grey16' : 'b-w') : deep ? 'rgb16' : 'srgb';
-  const carrier = tiffCarrier({ ...samples, data, iccProfile });
-  const pipeline = sharp(carrier, { limitInputPixels: false })
+  const pipeline = asSharp(samples, data, like.format, iccProfile)
     .toColourspace(space)
     .keepIccProfile()
     .withXmp(syntheticMark);
   const encoded = await compress(pipeline, like.format, encoding).toBuffer();
   return plain(like.format === 'png' ? insertChunks(encoded, colourChunks(source)) : encoded);
+}
+
+/** A JPEG without a profile goes in as it lies in memory and comes out the same, byte for byte; anything else in a carrier, which is a copy. */
+function asSharp(
+  { width, height, channels }: Samples8,
+  data: Uint8Array | Uint16Array,
+  format: PhotoFormat,
+  iccProfile: Uint8Array | undefined,
+): Sharp {
+  return format === 'jpeg' && channels === 3 && !iccProfile
+    ? sharp(data, { limitInputPixels: false, raw: { width, height, channels } })
+    : sharp(tiffCarrier({ width, height, channels, data, iccProfile }), { limitInputPixels: false });
 }
 
 /** Settings by measurement on a noisy photo of one megapixel, one core; each next effort costs twice the time for a few per cent of bytes. */

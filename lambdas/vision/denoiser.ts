@@ -2,6 +2,7 @@ import { createRaster, type Raster } from '#image/raster.ts';
 import { toTensor } from '#image/tensor.ts';
 import type { Denoiser } from '#pipeline/ports.ts';
 import type { Model } from './model.ts';
+import { createTensorPool } from './tensor-pool.ts';
 
 /**
  * Denoises rasters of any size in overlapping tiles of the network's size. Neighbouring tiles are cross-faded over `overlap` pixels in the
@@ -11,6 +12,7 @@ export function createDenoiser(model: Model): Denoiser {
   const [input] = model.description.inputs;
   const [, , tileHeight, tileWidth] = input.shape;
   const { sigmaThreshold, overlap } = readParameters(model);
+  const withTensor = createTensorPool(3 * tileHeight * tileWidth);
 
   return {
     model: model.identity,
@@ -26,7 +28,7 @@ export function createDenoiser(model: Model): Denoiser {
         const band = new Float32Array(tileHeight * width * 3);
         for (const column of columns) {
           const tile = cutTile(raster, column.start, row.start, tileWidth, tileHeight);
-          const { denoised } = await model.run(toTensor(tile, input)); // [1, 3, 256, 256]
+          const { denoised } = await withTensor((tensor) => model.run(toTensor(tile, input, tensor))); // [1, 3, 256, 256]
           if (!denoised) {
             throw new Error(`Expected output denoised of ${model.identity.name}, as models.json says.`);
           }

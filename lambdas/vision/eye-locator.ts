@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
-import type { Box } from '#image/box.ts';
+import { areaOf, type Box, shareInside } from '#image/box.ts';
 import { applySimilarity, invertSimilarity, type Point, type Similarity } from '#image/geometry.ts';
 import type { Raster } from '#image/raster.ts';
 import { toTensor } from '#image/tensor.ts';
 import { warpRaster } from '#image/warp.ts';
 import { type Face, rollDegrees } from '#pipeline/face.ts';
 import type { Detector } from '#pipeline/ports.ts';
-import { localiseClose } from './close-faces.ts';
 import type { Model } from './model.ts';
+import { lookAgain } from './second-look.ts';
+import { createTensorPool } from './tensor-pool.ts';
 
 export type LocatedEyes = {
   /** The person's right eye, then the left, in pixels of the photo. */
@@ -20,18 +21,24 @@ export type EyeLocator = {
   readonly model: Model['identity'];
   /** Below it, what the detector took for a face is none. */
   readonly presenceThreshold: number;
-  /** The eyes of the face in the box, at any roll. Two network runs, about 2 ms each on one core. */
+  /** The eyes of the face in the box, at any roll. One look at a level head, two at another, about 2.5 ms each on one core. */
   locate(raster: Raster, box: Box): Promise<LocatedEyes>;
 };
 
-/** Looks twice: at the window around the box, then at the same window turned so that the eyes of the first look are level. */
+/** More turn than this of a head, in degrees, is worth a second look: below, the turned window would show the same. */
+const levelDegrees = 4;
+
+/** Looks at the window around the box, then, unless the head is level, at the same window turned so that the eyes of the first look are. */
 export function createEyeLocator(model: Model): EyeLocator {
   const [input] = model.description.inputs;
   const [, , , side] = input.shape;
   const { window, presenceThreshold } = readParameters(model);
 
+  const withTensor = createTensorPool(3 * side * side);
+
   async function look(raster: Raster, toWindow: Similarity): Promise<LocatedEyes> {
-    const { eyes, presence } = await model.run(toTensor(warpRaster(raster, toWindow, side, side), input)); // [1, 4], [1, 1]
+    const square = warpRaster(raster, toWindow, side, side);
+    const { eyes, presence } = await withTensor((tensor) => model.run(toTensor(square, input, tensor))); // [1, 4], [1, 1]
     if (!eyes || !presence) {
       throw new Error(`Expected outputs eyes and presence of ${model.identity.name}, as models.json says.`);
     }
@@ -45,6 +52,8 @@ export function createEyeLocator(model: Model): EyeLocator {
     presenceThreshold,
     async locate(raster, box) {
       const first = await look(raster, windowAround(box, side, window, 0));
+      // One that sees no face may see one in the turned window.
+      if (first.presence >= presenceThreshold && Math.abs(rollDegrees(first)) <= levelDegrees) return first;
       const second = await look(raster, windowAround(box, side, window, -rollDegrees(first)));
       return { eyes: second.eyes, presence: Math.max(first.presence, second.presence) };
     },
@@ -62,13 +71,22 @@ function windowAround({ x, y, width, height }: Box, side: number, window: number
   return { a, b, tx: middle - (a * centre.x - b * centre.y), ty: middle - (b * centre.x + a * centre.y) };
 }
 
+export type ConfirmOptions = {
+  /** Candidates of a lower score are taken only when the locator is `certainPresence` sure of them. Default 0: none is doubted. */
+  readonly sureScore?: number;
+};
+
+/** What the locator says of one candidate in seven of those that are none, and of three in four small or lying faces. */
+const certainPresence = 0.995;
+
 /**
  * A detector whose faces have the locator's eyes, and without what the locator takes for no face. The detector's own eyes are good to a
  * cell of its grid; the crop of a face is aligned on the eyes alone and wants them to a few per cent of their distance. A photo in which
- * nothing is left is looked at again for a face that fills it.
+ * nothing is left is looked at again for faces that fill it or lie.
  */
-export function withLocatedEyes(detector: Detector, locator: EyeLocator): Detector {
+export function withLocatedEyes(detector: Detector, locator: EyeLocator, options: ConfirmOptions = {}): Detector {
   const { model } = detector;
+  const { sureScore = 0 } = options;
   return {
     model: {
       name: `${model.name}+${locator.model.name}`,
@@ -76,26 +94,41 @@ export function withLocatedEyes(detector: Detector, locator: EyeLocator): Detect
       sha256: createHash('sha256').update(model.sha256).update(locator.model.sha256).digest('hex'),
     },
     async localise(raster) {
-      const faces = await confirmed(await detector.localise(raster), raster, locator);
-      return faces.length > 0 ? faces : confirmed(await localiseClose(raster, detector), raster, locator);
+      const faces = await confirmed(await detector.localise(raster), raster, locator, sureScore);
+      return faces.length > 0 ? faces : confirmed(await lookAgain(raster, detector), raster, locator, sureScore);
     },
   };
 }
 
-async function confirmed(faces: readonly Face[], raster: Raster, locator: EyeLocator): Promise<readonly Face[]> {
-  const sure: Face[] = [];
+type Confirmed = { readonly face: Face; readonly presence: number };
+
+async function confirmed(
+  faces: readonly Face[],
+  raster: Raster,
+  locator: EyeLocator,
+  sureScore: number,
+): Promise<readonly Face[]> {
+  const sure: Confirmed[] = [];
   for (const found of faces) {
     const { eyes, presence } = await locator.locate(raster, found.box);
     const face = { ...found, eyes };
-    if (
-      presence >= locator.presenceThreshold &&
-      hasPlausibleEyes(face) &&
-      !sure.some((other) => areOneFace(face, other))
-    ) {
-      sure.push(face);
+    const least = found.score >= sureScore ? locator.presenceThreshold : certainPresence;
+    if (presence >= least && hasPlausibleEyes(face) && !sure.some((other) => areOneFace(face, other.face))) {
+      sure.push({ face, presence });
     }
   }
-  return sure;
+  return sure.filter((one) => !sure.some((other) => isPartOf(one, other))).map(({ face }) => face);
+}
+
+/** Of a face that fills the photo an eye or the mask may pass for one: the larger box, if it is as sure to hold a face, is the face. */
+const partShare = 0.7;
+
+function isPartOf(part: Confirmed, whole: Confirmed): boolean {
+  return (
+    whole.presence >= part.presence &&
+    areaOf(whole.face.box) > areaOf(part.face.box) &&
+    shareInside(part.face.box, whole.face.box) > partShare
+  );
 }
 
 /**

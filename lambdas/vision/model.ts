@@ -25,7 +25,7 @@ export type Models = {
   /** In the order of models.json. */
   readonly descriptions: readonly ModelDescription[];
   readonly names: readonly string[];
-  /** The model, verified and warm. Tens of milliseconds the first time, then free. */
+  /** The model, verified, its session open. Tens of milliseconds the first time, then free. */
   open(name: string): Promise<Model>;
   /** The model by its description alone; file and session wait for the first `run`. */
   lazily(name: string): Model;
@@ -213,9 +213,6 @@ async function createSession(folder: string, description: ModelDescription, thre
     // Idle threads would burn a core that decoding needs.
     extra: { 'session.intra_op.allow_spinning': '0' },
   });
-  const [{ name, shape }] = description.inputs;
-  // The first run allocates and packs weights; better here than in the first photo's timings.
-  await session.run({ [name]: new Tensor('float32', new Float32Array(shape[1] * shape[2] * shape[3]), shape) });
   return { session, Tensor };
 }
 

@@ -265,7 +265,7 @@ def held_out_sample(faces: Faces, index: int, size: int = CROP, grow: int = 4) -
     return {"image": planes(to_size(image, size)), "region": planes(region_to_size(region, size))}
 
 
-def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP // 2, worn: list[Worn] | None = None) -> dict[str, np.ndarray]:
+def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, worn: list[Worn] | None = None) -> dict[str, np.ndarray]:
     """What the segmenter learns from: a masked face (or a bare or distracted one) after a bad camera, and where the mask is.
 
     worn: real masked crops, mixed in at WORN_SHARE when given.
@@ -347,6 +347,7 @@ def weak_outline(crop: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray,
     garment = (cut > 0) & (labels == labels[88, 64])
     known = (garment == (likely > 0.5)) | (garment & (lower > 0))
     known &= garment | (likely < 0.05)  # not what may be a strap, which GrabCut drops
+    known &= cv2.morphologyEx(cut, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) == 0  # at half size, an edge is a guess
     return tuple(cv2.resize(a.astype(np.uint8), (CROP, CROP), interpolation=cv2.INTER_NEAREST) > 0 for a in (garment, known))
 
 

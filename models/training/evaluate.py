@@ -258,8 +258,10 @@ def _mirrored(points):
 
 @dataclass(frozen=True)
 class Face:
-    """file: path below faces/; picture: uint8 [256, 256, 3] RGB; points: float [68, 2]; source: str; soft: enlarged crop."""
+    """place: position in its split, which seeds its mask; file: path below faces/; picture: uint8 [256, 256, 3] RGB; points: float
+    [68, 2]; source: str; soft: enlarged crop."""
 
+    place: int
     file: str
     picture: np.ndarray
     points: np.ndarray
@@ -274,11 +276,11 @@ def load_faces(data, split, limit=None):
         points = {row[0]: np.array(row[1:], float).reshape(68, 2) for row in csv.reader(table) if row[0] != "file"}
     with open(folder / "index.csv") as table:
         rows = [row for row in csv.DictReader(table) if row["split"] == split]
-    if limit and limit < len(rows):
-        rows = [rows[int(i)] for i in np.linspace(0, len(rows) - 1, limit)]
-    for row in rows:
+    places = np.linspace(0, len(rows) - 1, limit).astype(int) if limit and limit < len(rows) else range(len(rows))
+    for place in map(int, places):
+        row = rows[place]
         picture = cv2.cvtColor(cv2.imread(str(folder / row["file"])), cv2.COLOR_BGR2RGB)
-        yield Face(row["file"], picture, points[row["file"]], row["source"], float(row["iod_src"]) < 60)
+        yield Face(place, row["file"], picture, points[row["file"]], row["source"], float(row["iod_src"]) < 60)
 
 
 def eyes_of(points):
@@ -324,14 +326,23 @@ class Sample:
     facts: dict = field(default_factory=dict)
 
 
-def make_sample(face, index, case, templates):
-    """The photo of a case, seeded by the face's place in the run: the mask is the same in every case that allows it, but a run
-    with another --limit draws other masks."""
-    rng = np.random.default_rng([SEED, index])
+def samples(data, case, limit=None):
+    """Every test face of a case with its masked photo: pairs (Face, Sample). Faces whose landmarks lie far outside the picture, so that
+    hardly a pixel is covered, are left out."""
+    for face in load_faces(data, "test", limit):
+        sample = make_sample(face, case, Path(data) / "mask-templates")
+        if sample.region.mean() >= 0.01:
+            yield face, sample
+
+
+def make_sample(face, case, templates):
+    """The photo of a case, seeded by the face's place in its split: the mask is the same in every case that allows it, and the photo is
+    the same however many faces a run takes."""
+    rng = np.random.default_rng([SEED, face.place])
     family = case.split("-", 1)[1] if case.startswith("VI-") else None
     to_crop = None
     if case == "II":
-        angle = float(np.random.default_rng([SEED, index, 2]).uniform(-45, 45))
+        angle = float(np.random.default_rng([SEED, face.place, 2]).uniform(-45, 45))
         turned = cv2.getRotationMatrix2D((127.5, 127.5), angle, 1.0)
         truth = warp(face.picture, turned, (CROP, CROP), cv2.BORDER_REFLECT_101)
         points = move(face.points, turned)
@@ -345,7 +356,7 @@ def make_sample(face, index, case, templates):
         truth, points = aligned(face)
     worn = masks.synthesise(truth, points, rng, family, templates=templates)
     photo = worn.image
-    noise = np.random.default_rng([SEED, index, 3])
+    noise = np.random.default_rng([SEED, face.place, 3])
     if case.startswith("III-"):
         photo = _noisy(photo, float(case.split("-")[1]), noise)
     if case == "IV":
@@ -486,14 +497,10 @@ def evaluate_case(case, data, rows, sessions, denoiser, ridges, limit, sheet, ba
 
     bases: {file: harmonic region PSNR} of an earlier run, for runs without the harmonic row.
     """
-    templates = Path(data) / "mask-templates"
     records, kept = [], {}
     chosen, masked = None, int("masked" in rows)
     start = time.time()
-    for index, face in enumerate(load_faces(data, "test", limit)):
-        sample = make_sample(face, index, case, templates)
-        if sample.region.mean() < 0.01:
-            continue  # landmarks far outside the picture
+    for index, (face, sample) in enumerate(samples(data, case, limit)):
         photo, base = sample.photo, (bases or {}).get(face.file)
         if case.startswith("III-") and denoiser is not None:
             photo = run_denoiser(denoiser, photo)
@@ -541,18 +548,24 @@ def load_outlines(path):
             for outline in json.loads(Path(path).read_text())["outlines"]]
 
 
+def outlined_crop(outline, shape):
+    """Where the outlined mask lies in the aligned crop of a photo of `shape`: the 2x3 matrix photo to crop, the fabric and what of the
+    crop lies inside the photo, both bool [256, 256]."""
+    to_crop = similarity(outline["eyes"], CROP_EYES)
+    drawn = np.zeros((CROP, CROP), np.uint8)
+    for polygon in outline["polygons"]:
+        cv2.fillPoly(drawn, [np.round(move(polygon, to_crop) * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
+    inside = cv2.warpAffine(np.ones(shape[:2], np.uint8), to_crop, (CROP, CROP)) > 0
+    return to_crop, (drawn > 0) & inside, inside
+
+
 def evaluate_real(data, sessions, outlines, sheet):
     """Case V: intersection over union with hand-checked outlines, in the aligned crop; share of mask pixels left over."""
     records, lines = [], []
     for outline in load_outlines(outlines):
         photo = cv2.cvtColor(cv2.imread(str(Path(data) / "masked" / outline["file"])), cv2.COLOR_BGR2RGB)
-        to_crop = similarity(outline["eyes"], CROP_EYES)
+        to_crop, garment, inside = outlined_crop(outline, photo.shape)
         crop = warp(photo, to_crop, (CROP, CROP))
-        drawn = np.zeros((CROP, CROP), np.uint8)
-        for polygon in outline["polygons"]:
-            cv2.fillPoly(drawn, [np.round(move(polygon, to_crop) * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
-        inside = cv2.warpAffine(np.ones(photo.shape[:2], np.uint8), to_crop, (CROP, CROP)) > 0
-        garment = (drawn > 0) & inside
         line = [_outlined(crop, garment)]
         for name, session in sessions.items():
             unmasked, region, probability = run_unmasker(session, crop)
@@ -677,7 +690,7 @@ def main():
     for case in options.cases:
         known = [record for record in earlier if record["case"] == case and record["row"] in GIVEN_ROWS]
         bases = {record["file"]: record["regionPsnr"] for record in known if record["row"] == "harmonic"}
-        todo = [row for row in rows if row not in {record["row"] for record in known}]
+        unmeasured = [row for row in rows if row not in {record["row"] for record in known}]
         if case == "V":
             shown = {name: session for name, session in sessions.items() if name in rows}
             if Path(options.outlines).exists() and shown:
@@ -685,7 +698,7 @@ def main():
             else:
                 print("Case V skipped: no outlines or no unmasker.", file=sys.stderr)
             continue
-        records += known + evaluate_case(case, options.data, todo, sessions, denoiser, ridges, options.limit, out / f"case-{case}.png", bases)
+        records += known + evaluate_case(case, options.data, unmeasured, sessions, denoiser, ridges, options.limit, out / f"case-{case}.png", bases)
         _save(out, records)
     _save(out, records)
     print((out / "table.md").read_text())

@@ -4,8 +4,8 @@
     python export.py --runs runs --only rescnn denoiser
     python export.py --runs runs --scores scores.json   # {"rescnn": {"regionPsnr": ...}, ...} as measured by evaluate.py
 
-Batch norm is folded into the convolutions, shared slopes become LeakyRelu constants, weights are stored as fp16 (and cast
-back when a session loads). Fails when ONNX Runtime differs from PyTorch by more than 1e-4 anywhere in any output, or when a
+Batch norm is folded into the convolutions, shared slopes become LeakyRelu constants, weights are stored as fp16, those of
+the largest convolutions as int8 with a scale for every output channel (all are cast back when a session loads). Fails when ONNX Runtime differs from PyTorch by more than 1e-4 anywhere in any output, or when a
 file is over 12 MB. models.json is merged by name, other entries stay.
 """
 
@@ -38,6 +38,7 @@ from train import load_parts
 OPSET = 17
 PARITY = 1e-4  # largest difference of any value of any output
 BYTES_LIMIT = 12_000_000
+LARGE = 200_000  # numbers; a convolution of more is stored as int8
 MODELS = Path(__file__).resolve().parent.parent
 RESEARCH = (
     "Research weights: trained on photos licensed for research or without a stated licence (see the model card); "
@@ -56,7 +57,6 @@ class Export:
     outputs: tuple[tuple[str, int, str], ...]  # name, channels, meaning
     parameters: Callable[[nn.Module], dict]
     trained_on: str
-    calm: float = 0.0  # share of the least-error weights mixed in: fewer oddities for a softer face (arXiv 1809.00219, 3.4)
 
 
 UNMASK_OUTPUTS = (
@@ -85,11 +85,10 @@ EXPORTS = (
         "rescnn",
         "unmask",
         lambda preset: nets.Unmasker(nets.PRESETS[preset]),
-        (("segment",), ("natural", "complete"), ("natural", "refine", "complete")),
+        (("segment",), ("natural-coarse", "complete"), ("natural", "refine", "complete")),
         UNMASK_OUTPUTS,
         unmask_parameters,
         FACES + "; least error first, then an adversarial stage for a natural look.",
-        calm=0.1,
     ),
     Export(
         "rescnn-fidelity",
@@ -132,7 +131,7 @@ def ramp(seed: int, side: int = CROP, mean: float = 0.0, std: float = 1.0) -> np
 
 
 def deployable(network: nn.Module) -> nn.Module:
-    """A copy for inference: batch norm folded, slopes constant, weights rounded to fp16 (and held as fp32)."""
+    """A copy for inference: batch norm folded, slopes constant, weights rounded as the file stores them (and held as fp32)."""
     network = copy.deepcopy(network).float().cpu().eval()
     for module in list(network.modules()):
         if isinstance(module, nn.Sequential):
@@ -145,12 +144,24 @@ def deployable(network: nn.Module) -> nn.Module:
                 setattr(module, name, nn.LeakyReLU(child.slope.item()))
     for tensor in [*network.parameters(), *network.buffers()]:
         if tensor.is_floating_point() and tensor.ndim > 1:
-            tensor.data = tensor.data.half().float()
+            tensor.data = int8(tensor.data)[0] if is_large(tensor) else tensor.data.half().float()
     return network.requires_grad_(False)
 
 
+def is_large(tensor: torch.Tensor | np.ndarray) -> bool:
+    """Whether it is the weight of a convolution of more than LARGE numbers."""
+    return tensor.ndim == 4 and tensor.size > LARGE if isinstance(tensor, np.ndarray) else is_large(tensor.detach().numpy())
+
+
+def int8(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A convolution's weight [O, I, h, w] as int8 would hold it, the whole numbers -127..127, and the scale [O, 1, 1, 1]."""
+    scale = weight.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-8) / 127
+    whole = (weight / scale).round()
+    return whole * scale, whole, scale
+
+
 def to_onnx(network: nn.Module, outputs: list[str], path: Path, side: int = CROP, name: str = "image") -> None:
-    """Writes an ONNX graph with a fixed [1, 3, side, side] input and fp16-stored weights."""
+    """Writes an ONNX graph with a fixed [1, 3, side, side] input and weights stored as fp16 and int8."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -164,22 +175,30 @@ def to_onnx(network: nn.Module, outputs: list[str], path: Path, side: int = CROP
             dynamo=False,
         )
     graph = onnx.load(str(path))
-    store_as_half(graph)
+    store_small(graph)
     onnx.checker.check_model(graph, full_check=True)
     onnx.save(graph, str(path))
 
 
-def store_as_half(model: onnx.ModelProto, smallest: int = 256) -> None:
-    """Weights of `smallest` numbers or more become fp16 with a Cast to fp32 in front of their use."""
-    graph = model.graph
-    casts = []
+def store_small(model: onnx.ModelProto, smallest: int = 256) -> None:
+    """Weights of `smallest` numbers or more become fp16 or int8, with a Cast (and a Mul) to fp32 in front of their use."""
+    graph, numpy_helper, node = model.graph, onnx.numpy_helper, onnx.helper.make_node
+    back, scales = [], []
     for initializer in graph.initializer:
-        values = onnx.numpy_helper.to_array(initializer)
-        if values.dtype == np.float32 and values.size >= smallest and values.ndim > 1:
-            name = initializer.name
-            initializer.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), name + "_half"))
-            casts.append(onnx.helper.make_node("Cast", [name + "_half"], [name], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
+        values, name = numpy_helper.to_array(initializer), initializer.name
+        if values.dtype != np.float32 or values.size < smallest or values.ndim < 2:
+            continue
+        if is_large(values):
+            _, whole, scale = int8(torch.from_numpy(values.copy()))
+            initializer.CopyFrom(numpy_helper.from_array(whole.numpy().astype(np.int8), name + "_int8"))
+            scales.append(numpy_helper.from_array(scale.numpy(), name + "_scale"))
+            back.append(node("Cast", [name + "_int8"], [name + "_whole"], to=onnx.TensorProto.FLOAT))
+            back.append(node("Mul", [name + "_whole", name + "_scale"], [name]))
+        else:
+            initializer.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name + "_half"))
+            back.append(node("Cast", [name + "_half"], [name], to=onnx.TensorProto.FLOAT))
+    graph.initializer.extend(scales)
+    nodes = [*back, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
 
@@ -250,21 +269,8 @@ def assemble(export: Export, runs: Path) -> tuple[nn.Module, dict] | None:
     network, scores = export.build(preset), {}
     for path in dict.fromkeys(found):
         saved = load_parts(network, path)
-        if export.calm and saved.get("stage") == "natural":
-            mix_in(network, export, [runs / "complete.pt", runs / "refine.pt"])
         scores |= {f"validation{name[0].upper()}{name[1:]}": round(value, 4) for name, value in saved["scores"].items()}
     return network, scores
-
-
-def mix_in(network: nn.Module, export: Export, least_error: list[Path]) -> None:
-    """Moves the natural weights a little towards the least-error ones they started from, wherever those are at hand."""
-    start = copy.deepcopy(network)
-    for path in filter(Path.exists, least_error):
-        load_parts(start, path)
-    with torch.no_grad():
-        for mine, theirs in zip(network.state_dict().values(), start.state_dict().values()):
-            if mine.is_floating_point():
-                mine.lerp_(theirs, export.calm)
 
 
 def export_model(export: Export, runs: Path, models: Path, version: str, scores: dict | None = None) -> dict | None:
@@ -321,7 +327,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--models", default=str(MODELS), help="where models.json is")
     parser.add_argument("--only", nargs="*", help="names to export")
     parser.add_argument("--scores", help="JSON of measured scores by model name; validation scores stand in")
-    parser.add_argument("--version", default="0.1.0")
+    parser.add_argument("--version", default="0.4.0")
     return parser.parse_args(arguments)
 
 

@@ -25,7 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.parametrizations import spectral_norm
 
 CROP = 256  # px, side of the aligned face crop
-COARSE = 128  # px, side at which the mask is found and the face completed
+COARSE = 128  # px, side at which the face is completed
 GRID = 32  # cells per side of the linear fill: 8 px a cell
 
 
@@ -33,16 +33,17 @@ GRID = 32  # cells per side of the linear fill: 8 px a cell
 class UnmaskerConfig:
     """Sizes of the blind unmasker. `small` trains on two CPU cores, `base` wants a GPU; both run in <= 60 ms on one core."""
 
-    segmenter: tuple[int, int, int] = (16, 32, 64)
-    completer: tuple[int, int, int] = (32, 64, 128)
+    segmenter: tuple[int, int, int] = (24, 48, 96)
+    edge: int = 16  # channels of the segmenter's full-size part
+    completer: tuple[int, int, int] = (32, 64, 192)
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
     refiner: tuple[int, int] = (32, 48)
     refiner_blocks: int = 2
     components: int = 256  # faces of the linear fill's subspace
     fill_steps: int = 16  # conjugate-gradient steps, which also regularise
-    threshold: float = 0.5  # mask probability that counts as mask
-    grow: int = 8  # px at 256: dilation of the thresholded mask ...
-    shrink: int = 4  # ... and the erosion after it; holes up to 2 x grow close, the edge moves out by grow - shrink
+    threshold: float = 0.3  # mask probability that counts as mask: a rest of it is seen sooner than a pixel of skin too many
+    grow: int = 6  # px at 256: dilation of the thresholded mask ...
+    shrink: int = 3  # ... and the erosion after it; holes up to 2 x grow close, the edge moves out by grow - shrink
     minimum_area: float = 0.004  # share of the crop; less mask than this is a false alarm and nothing is erased
 
 
@@ -65,7 +66,6 @@ class DenoiserConfig:
 PRESETS = {
     "small": UnmaskerConfig(),
     "base": UnmaskerConfig(
-        segmenter=(24, 48, 96),
         completer=(48, 96, 192),
         dilations=(1, 2, 4, 8, 1, 2, 4, 8, 1, 1),
         refiner=(32, 64),
@@ -168,7 +168,10 @@ def erode(region: Tensor, radius: int) -> Tensor:
 
 
 class Segmenter(nn.Module):
-    """Where the garment is. image [N, 3, 128, 128] -> logits [N, 1, 128, 128]. 0.3 M parameters, 3 ms on one core."""
+    """Where the garment is. image [N, 3, 256, 256] -> logits [N, 1, 256, 256]. 0.7 M parameters.
+
+    Found at half size; a shallow part at full size then says where exactly the edge runs, and follows straps.
+    """
 
     def __init__(self, config: UnmaskerConfig):
         super().__init__()
@@ -180,13 +183,21 @@ class Segmenter(nn.Module):
         self.up1 = Upsample(b, a)
         self.mix = conv(a, a)
         self.head = head(a, 1)
+        self.fine = conv(3, config.edge, 5, 2)  # 128 x 128, of the image at full size
+        self.lift = Upsample(a, config.edge)
+        self.join = conv(config.edge, config.edge)
+        self.edge = head(config.edge, 1)
         self.register_buffer("xy", coordinates(COARSE), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        a = self.stem(torch.cat([image * 2 - 1, self.xy.expand(len(image), -1, -1, -1)], 1))
+        small = F.avg_pool2d(image, 2)
+        a = self.stem(torch.cat([small * 2 - 1, self.xy.expand(len(image), -1, -1, -1)], 1))
         b = self.down1(a)
         b = b + self.up2(self.down2(b))
-        return F.pixel_shuffle(self.head(self.mix(a + self.up1(b))), 2)
+        known = self.mix(a + self.up1(b))
+        roughly = F.pixel_shuffle(self.head(known), 2)  # 128 x 128
+        exactly = self.edge(self.join(self.fine(image * 2 - 1) + self.lift(known)))
+        return F.interpolate(roughly, scale_factor=2, mode="bilinear", align_corners=False) + F.pixel_shuffle(exactly, 2)
 
 
 class SubspaceFill(nn.Module):
@@ -308,7 +319,7 @@ class Unmasker(nn.Module):
         self.refiner = Refiner(config)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        probability = mask_probability(self.segmenter, image)
+        probability = self.segmenter(image).float().sigmoid()
         region = region_from(probability, self.config)
         return self.complete(image, region), region, probability
 
@@ -318,12 +329,6 @@ class Unmasker(nn.Module):
         coarse_erased, coarse_region = halve(erased, region)
         coarse, features = self.completer(coarse_erased, coarse_region)
         return erased + region * self.refiner(erased, region, coarse, features).clamp(0, 1)
-
-
-def mask_probability(segmenter: Segmenter, image: Tensor) -> Tensor:
-    """Probability of garment per pixel, found at half size. [N, 3, 256, 256] -> [N, 1, 256, 256]"""
-    logits = segmenter(F.avg_pool2d(image, 2)).float()
-    return F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False).sigmoid()
 
 
 def region_from(probability: Tensor, config: UnmaskerConfig) -> Tensor:
@@ -395,7 +400,7 @@ class Rescnn56(nn.Module):
         self.net = PlainResidual(3, config.width, config.layers)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        probability = mask_probability(self.segmenter, image)
+        probability = self.segmenter(image).float().sigmoid()
         region = region_from(probability, self.unmasker)
         small = self.net(F.avg_pool2d(image, 2)).clamp(0, 1)
         restored = F.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False)
@@ -408,7 +413,7 @@ class Critic(nn.Module):
     window [N, 3, S, S], region [N, 1, S, S] -> patch scores and the features of every layer, for feature matching.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 128, 128)):
+    def __init__(self, widths: tuple[int, ...]):
         super().__init__()
         pairs = zip((4, *widths[:-1]), widths)
         self.layers = nn.ModuleList(spectral_norm(nn.Conv2d(i, o, 4, 2, 1)) for i, o in pairs)

@@ -140,6 +140,7 @@ def test_a_mask_the_segmenter_missed_is_outlined_from_where_masks_always_are():
     outline, known = data.weak_outline(image, np.zeros((256, 256)))
     assert (outline & garment).sum() / (outline | garment).sum() > 0.9
     assert known[185, 128]
+    assert not known[222, 128]  # on the edge itself
 
 
 def test_where_segmenter_and_outline_disagree_nothing_is_known():

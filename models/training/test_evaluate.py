@@ -151,10 +151,17 @@ def test_a_case_measures_every_row_of_every_face(data, tmp_path, case):
 
 def test_the_same_mask_is_worn_in_cases_one_three_and_four(data):
     face = next(evaluate.load_faces(data, "test"))
-    one, three, four = (evaluate.make_sample(face, 0, case, None) for case in ("I", "III-25", "IV"))
+    one, three, four = (evaluate.make_sample(face, case, None) for case in ("I", "III-25", "IV"))
     assert np.array_equal(one.region, three.region) and np.array_equal(one.region, four.region)
     assert np.array_equal(one.photo[~one.region], four.photo[~one.region])
     assert np.std(three.photo.astype(float) - one.photo) == pytest.approx(25, rel=0.15)
+
+
+def test_a_photo_is_the_same_however_many_faces_a_run_takes(data):
+    every = {face.file: sample.photo for face, sample in evaluate.samples(data, "II")}
+    few = {face.file: sample.photo for face, sample in evaluate.samples(data, "II", 2)}
+    assert len(every) == 3 and len(few) == 2
+    assert all(np.array_equal(photo, every[file]) for file, photo in few.items())
 
 
 def test_the_hand_drawn_outlines_are_sound():

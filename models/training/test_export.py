@@ -11,6 +11,7 @@ from torch import nn
 
 import export
 import network as nets
+import thaw
 from test_network import SMALL
 
 
@@ -96,10 +97,15 @@ def test_a_missing_checkpoint_exports_nothing(tmp_path):
     assert not (tmp_path / "models.json").exists()
 
 
-def test_calm_moves_the_natural_weights_towards_the_least_error_ones(runs):
-    natural = nets.Unmasker(SMALL)
-    torch.save({"average": natural.state_dict(), "parts": ("completer", "refiner"), "stage": "natural", "preset": "tiny", "scores": {}}, runs / "natural.pt")
-    least = torch.load(runs / "complete.pt", weights_only=False)["average"]["completer.up1.conv.weight"]
-    network, _ = export.assemble(next(e for e in export.EXPORTS if e.name == "rescnn"), runs)
-    mixed = natural.state_dict()["completer.up1.conv.weight"].lerp(least, 0.1)
-    assert torch.allclose(network.completer.up1.conv.weight, mixed, atol=1e-6)
+def test_large_convolutions_are_stored_as_int8_and_come_back(runs, tmp_path, monkeypatch):
+    sizes = {}
+    for large in (10**9, 500):
+        monkeypatch.setattr(export, "LARGE", large)
+        export.main(["--runs", str(runs), "--models", str(tmp_path), "--only", "rescnn-fidelity"])  # parity is proven inside
+        sizes[large] = (tmp_path / "rescnn-fidelity.onnx").stat().st_size
+        held = thaw.weights_of(tmp_path / "rescnn-fidelity.onnx")
+    assert sizes[500] < sizes[10**9] - 20_000
+    weight = held["completer.up2.conv.weight"]
+    steps = (weight / weight.abs().amax((1, 2, 3), keepdim=True) * 127).abs()
+    assert weight.shape == (32, 16, 3, 3) and (steps - steps.round()).abs().max() < 1e-3
+    thaw.load_onnx(nets.Unmasker(SMALL), tmp_path / "rescnn-fidelity.onnx")

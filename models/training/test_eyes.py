@@ -67,7 +67,7 @@ def test_the_locator_learns_made_up_faces_and_finds_them_turned():
     eyes = torch.tensor(np.stack([(EYES.reshape(2, 2) @ m[:, :2].T + m[:, 2]).reshape(4) for m in matrices]), dtype=torch.float32)
     face = torch.ones(len(matrices))
     first = loss_of(locator, windows, eyes, face).item()
-    for _ in range(70):
+    for _ in range(140):
         optimiser.zero_grad()
         loss = loss_of(locator, windows, eyes, face)
         loss.backward()

@@ -87,6 +87,21 @@ def test_the_linear_fill_recovers_a_face_of_its_own_subspace():
     assert ((restored - cells.clamp(0, 1)).abs() * inside).max() < 0.05
 
 
+def test_the_segmenter_can_tell_every_pixel_from_its_neighbours():
+    torch.manual_seed(0)
+    segmenter = nets.Segmenter(SMALL)
+    image = torch.zeros(1, 3, 256, 256)
+    image[..., 100:102, 40:200] = 1  # a strap
+    truth = image[:, :1]
+    optimiser = torch.optim.Adam(segmenter.parameters(), 0.02)
+    for _ in range(60):
+        loss = nn.functional.binary_cross_entropy_with_logits(segmenter(image), truth, 1 + 20 * truth)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert torch.equal(segmenter(image) > 0, truth > 0)
+
+
 def test_little_mask_erases_nothing():
     probability = torch.zeros(1, 1, 256, 256)
     probability[..., 100:110, 100:110] = 1  # 0.15 % of the crop

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import export
 import train
 from test_data import made_up_faces
 
@@ -62,14 +63,49 @@ def test_the_natural_stage_starts_from_the_least_error_and_keeps_its_critic(fold
     run("complete", folder, 4)
     run("natural", folder, 4, "--start", str(folder / "runs" / "complete.pt"))
     first = torch.load(folder / "runs" / "natural.pt", weights_only=False)
-    assert first["critic"] and first["parts"] == ("completer", "refiner")
+    assert first["critic"] and first["parts"] == ("refiner",)
+    before = torch.load(folder / "runs" / "complete.pt", weights_only=False)["average"]
+    assert all(torch.equal(first["network"][name], value) for name, value in before.items() if name.startswith("completer."))
     run("natural", folder, 8, "--resume")
     assert torch.load(folder / "runs" / "natural.pt", weights_only=False)["steps"] == 2
 
 
+def test_what_a_stage_does_not_train_stays_as_it_will_be_deployed(folder):
+    run("complete", folder, 4)
+    run("refine", folder, 4, "--start", str(folder / "runs" / "complete.pt"))
+    before = torch.load(folder / "runs" / "complete.pt", weights_only=False)["average"]
+    after = torch.load(folder / "runs" / "refine.pt", weights_only=False)["network"]
+    assert all(torch.equal(after[name], value) for name, value in before.items() if name.startswith("completer."))
+
+
+def test_a_critic_is_punished_for_being_steep():
+    truth, region = torch.rand(2, 3, 8, 8), torch.ones(2, 1, 8, 8)
+    steep = train.steepness(lambda image, _: (3 * image[:, :1], []), truth, region)
+    assert steep.item() == pytest.approx(9 / 64)  # its mean score rises by 3 / 64 with each of 64 pixels
+
+
+def test_the_coarse_natural_stage_trains_the_completer_alone(folder):
+    run("complete", folder, 4)
+    scores = run("natural-coarse", folder, 8, "--start", str(folder / "runs" / "complete.pt"))
+    after = torch.load(folder / "runs" / "natural-coarse.pt", weights_only=False)
+    assert after["parts"] == ("completer",) and np.isfinite(scores["regionPsnr"])
+
+
+def test_training_goes_on_from_an_exported_file(folder):
+    run("segment", folder, 4)
+    run("complete", folder, 40)
+    models = folder / "models"
+    export.main(["--runs", str(folder / "runs"), "--models", str(models), "--only", "rescnn-fidelity"])
+    before = torch.load(folder / "runs" / "complete.pt", weights_only=False)
+    scores = run("complete", folder, 4, "--start", str(models / "rescnn-fidelity.onnx"), "--rate", "1e-6")
+    after = torch.load(folder / "runs" / "complete.pt", weights_only=False)
+    assert abs(scores["regionPsnr"] - before["scores"]["regionPsnr"]) < 0.3  # the same network, a step later
+    assert torch.allclose(after["average"]["completer.fill.mean"], before["average"]["completer.fill.mean"], atol=1e-3)
+
+
 def test_the_rate_rises_then_falls():
-    rates = [train.one_cycle(p) for p in (0.0, train.WARM_UP, 0.5, 1.0)]
-    assert rates[0] < rates[1] > rates[2] > rates[3] > 0
+    rates = [train.one_cycle(p) for p in (0.0, train.WARM_UP / 2, train.WARM_UP, train.COOL_DOWN, 0.8, 1.0)]
+    assert rates[0] < rates[1] < rates[2] == rates[3] == 1 > rates[4] > rates[5] > 0
 
 
 def test_psnr_is_measured_on_the_region_alone():

@@ -5,7 +5,8 @@
     python train.py segment  $D --minutes 10 --real --start runs/segment.pt   # ... on real photos too
     python train.py complete $D --minutes 60                           # the face at 128x128, least error
     python train.py refine   $D --minutes 10 --start runs/complete.pt  # ... at 256x256       -> rescnn-fidelity
-    python train.py natural  $D --minutes 25 --start runs/refine.pt    # ... made natural     -> rescnn
+    python train.py natural-coarse $D --minutes 38 --start runs/complete.pt    # the face made natural at 128x128
+    python train.py natural  $D --minutes 22 --start runs/refine.pt --start runs/natural-coarse.pt   # ... at 256x256 -> rescnn
     python train.py denoise  $D --minutes 8                            # the paper's first stage
     python train.py plain    $D --minutes 8                            # the paper's second stage -> rescnn-56
 
@@ -35,11 +36,13 @@ from tqdm import tqdm
 
 import data as faces_data
 import network as nets
+import thaw
 from network import COARSE, CROP, PRESETS
 
 VALIDATION_FACES = 160  # a quarter of them at 256x256
 WINDOW = 160  # px at 256x256 around the region: what the refiner and the critic train on
-WARM_UP = 0.05  # share of the run in which the rate rises
+WARM_UP = 0.05  # share of the run in which the rate rises ...
+COOL_DOWN = 0.6  # ... and at which it begins to fall
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ class Segment(Stage):
         def probability(crop: np.ndarray) -> np.ndarray:
             image = torch.from_numpy(faces_data.planes(crop))[None].float() / 255
             both = torch.cat([image, image.flip(-1)])
-            found = nets.mask_probability(network.segmenter, both)
+            found = network.segmenter(both).sigmoid()
             return ((found[:1] + found[1:].flip(-1)) / 2)[0, 0].numpy()
 
         self.worn = faces_data.read_worn(data, "train", probability)
@@ -118,8 +121,8 @@ class Segment(Stage):
         logits, truth = network.segmenter(batch["image"]).float(), batch["region"]
         probability, truth = logits.sigmoid() * batch["counts"], truth * batch["counts"]
         overlap = (probability * truth).sum((1, 2, 3))
-        dice = 1 - (2 * overlap + 20) / (probability.sum((1, 2, 3)) + truth.sum((1, 2, 3)) + 20)
-        weight = batch["counts"] * (1 + (self.thin - 1) * (truth - nets.dilate(nets.erode(truth, 3), 3)))
+        dice = 1 - (2 * overlap + 80) / (probability.sum((1, 2, 3)) + truth.sum((1, 2, 3)) + 80)
+        weight = batch["counts"] * (1 + (self.thin - 1) * (truth - nets.dilate(nets.erode(truth, 6), 6)))
         return F.binary_cross_entropy_with_logits(logits, truth, weight) * 2 + dice.mean()
 
     def validation(self, faces):
@@ -148,6 +151,8 @@ class Complete(Stage):
         return nets.Unmasker(PRESETS[preset])
 
     def prepare(self, network, faces):
+        if network.completer.fill.basis.any():
+            return  # goes on from weights that learned what to add to their own fill
         fitted = faces_data.fit_subspace(faces, network.config.components)
         fill = network.completer.fill
         fill.mean.copy_(fitted["mean"])
@@ -190,7 +195,8 @@ class Refine(Stage):
     def sample(self, faces):
         return lambda rng: faces_data.completion_sample(faces, rng, CROP)
 
-    def loss(self, network, batch, progress):
+    def windows(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """-> completed, truth [N, 3, WINDOW, WINDOW], region [N, 1, WINDOW, WINDOW]"""
         image, region = batch["image"], batch["region"]
         with torch.no_grad():
             erased = image * (1 - region)
@@ -198,7 +204,10 @@ class Refine(Stage):
         corner = window_corner(region)
         image, region, erased = (window(x, corner, WINDOW, 1) for x in (image, region, erased))
         coarse, features = window(coarse, corner, WINDOW, 2), window(features, corner, WINDOW, 4)
-        return fidelity(network.refiner(erased, region, coarse, features), image, region, progress)
+        return network.refiner(erased, region, coarse, features), image, region
+
+    def loss(self, network, batch, progress):
+        return fidelity(*self.windows(network, batch), progress)
 
     def validation(self, faces):
         chosen = np.linspace(0, len(faces) - 1, min(VALIDATION_FACES // 4, len(faces))).round().astype(int)
@@ -217,27 +226,44 @@ class Refine(Stage):
         }
 
 
-class Natural(Refine):
-    """A face that looks natural: adversarial and feature matching on the window around the region, near the least-error start.
+@dataclass(frozen=True)
+class Contest:
+    """Weights of a natural stage's losses, and how its critic learns."""
 
-    Batch norm keeps the statistics of the least-error stages.
+    pixel: float = 6.0
+    tint: float = 6.0  # of what a pixel's error has beside its mean over the channels: lips of a wrong colour are seen at once
+    matching: float = 2.0
+    adversarial: float = 0.5
+    ramp: int = 200  # steps until the adversarial term has its full weight
+    rate: float = 6e-4  # of the critic
+    penalty: float = 10.0  # of the critic's gradient on true faces ...
+    penalty_every: int = 4  # ... taken at one step in so many, and weighted up
+
+
+class NaturalCoarse(Complete):
+    """A face that looks natural, at 128x128, where shapes are decided: nose, lips, chin. The refiner stays as it is.
+
+    Adversarial and feature matching on the window around the region, from the least error on; batch norm keeps the statistics it has.
     """
 
-    name, parts = "natural", ("completer", "refiner")
+    name, contest = "natural-coarse", Contest()
     recipe = Recipe(rate=3e-4, betas=(0.5, 0.99), ema=0.995, weight_decay=0.0)
-    pixel, matching, adversarial = 6.0, 2.0, 0.3
-    ramp = 200  # steps until the adversarial term has its full weight
-    critic_rate = 6e-4
+    critic_widths = (48, 96, 192, 192)
 
     def windows(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """-> completed, truth [N, 3, WINDOW, WINDOW], region [N, 1, WINDOW, WINDOW]"""
+        """-> completed, truth [N, 3, S, S], region [N, 1, S, S]"""
         image, region = batch["image"], batch["region"]
-        erased = image * (1 - region)
-        coarse, features = network.completer(*nets.halve(erased, region))
-        corner = window_corner(region)
-        image, region, erased = (window(x, corner, WINDOW, 1) for x in (image, region, erased))
-        coarse, features = window(coarse, corner, WINDOW, 2), window(features, corner, WINDOW, 4)
-        return network.refiner(erased, region, coarse, features), image, region
+        completed, _ = network.completer(image * (1 - region), region)
+        corner = window_corner(region, WINDOW // 2)
+        return tuple(window(x, corner, WINDOW // 2, 1) for x in (completed, image, region))
+
+
+class Natural(Refine):
+    """The same at 256x256: texture, on the natural shapes that the completer gives. The completer stays as it is."""
+
+    name, contest = "natural", Contest()
+    recipe = NaturalCoarse.recipe
+    critic_widths = (32, 64, 128, 128, 128)
 
 
 class Denoise(Stage):
@@ -302,7 +328,7 @@ class Plain(Stage):
         }
 
 
-STAGES = {stage.name: stage for stage in (Segment, Complete, Refine, Natural, Denoise, Plain)}
+STAGES = {stage.name: stage for stage in (Segment, Complete, Refine, NaturalCoarse, Natural, Denoise, Plain)}
 
 
 def window_corner(region: Tensor, size: int = WINDOW) -> list[tuple[int, int]]:
@@ -380,6 +406,8 @@ class Run:
         self.stage, self.options, self.recipe = stage, options, stage.recipe
         if options.batch:
             self.recipe = replace(self.recipe, batch=options.batch)
+        if options.rate:
+            self.recipe = replace(self.recipe, rate=options.rate)
         self.device = torch.device(options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
         self.out = Path(options.out)
         self.out.mkdir(parents=True, exist_ok=True)
@@ -394,6 +422,8 @@ class Run:
             for path in options.start or []:
                 load_parts(self.network, Path(path))
             stage.prepare(self.network, train_faces)
+            if any(path.endswith(".onnx") for path in options.start or []):
+                self.wake(train_faces)
         if options.real:
             stage.take_real(self.network, Path(options.data))
         self.network.to(self.device, memory_format=torch.channels_last)
@@ -422,6 +452,13 @@ class Run:
             f"parameters, {self.device}, {torch.get_num_threads()} threads, batch {self.recipe.batch}, seed {options.seed}",
             flush=True,
         )
+
+    def wake(self, faces: faces_data.Faces) -> None:
+        """Batch norms that an export had folded away begin with the statistics of 96 samples."""
+        draw, rng = self.stage.sample(faces), np.random.default_rng(self.options.seed)
+        batch = {name: values.float() for name, values in faces_data.collate([draw(rng) for _ in range(96)]).items()}
+        batch |= {name: batch[name] / 255 for name in ("image", "truth") if name in batch}
+        thaw.wake_norms(self.network, lambda: self.stage.loss(self.network, batch, 0.0))
 
     def trained(self) -> list[nn.Module]:
         return [getattr(self.network, name) for name in self.stage.parts] or [self.network]
@@ -452,6 +489,7 @@ class Run:
     def train(self) -> dict[str, float]:
         """Runs until the minutes (or the images, if a number is given) are used up or Ctrl-C, and returns the last scores."""
         budget, images = self.options.minutes * 60, self.options.images
+        self.network.eval()  # what is not trained computes what it will compute when deployed
         for module in self.trained():
             module.train()
         bar = tqdm(total=round(budget), initial=round(self.elapsed), unit="s", mininterval=5, disable=self.options.quiet)
@@ -549,24 +587,26 @@ class NaturalRun(Run):
     """A run with a critic: hinge loss, one critic step and one generator step per batch."""
 
     def begin(self) -> None:
-        self.critic = nets.Critic().to(self.device, memory_format=torch.channels_last)
-        self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=self.stage.critic_rate, betas=self.recipe.betas)
+        self.critic = nets.Critic(self.stage.critic_widths).to(self.device, memory_format=torch.channels_last)
+        self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=self.stage.contest.rate, betas=self.recipe.betas)
         for module in self.network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.train = lambda mode=True: module  # keeps the statistics for good
                 module.training = False
 
     def step(self, batch: dict[str, Tensor], progress: float) -> float:
-        stage = self.stage
+        stage, contest = self.stage, self.stage.contest
         share = self.optimiser.param_groups[0]["lr"] / self.recipe.rate
         for group in self.critic_optimiser.param_groups:
-            group["lr"] = stage.critic_rate * share
+            group["lr"] = contest.rate * share
         with self.autocast():
             completed, truth, region = stage.windows(self.network, batch)
             pasted = truth * (1 - region) + completed * region
             on_truth, _ = self.critic(truth, region)
             on_ours, _ = self.critic(pasted.detach(), region)
             critic_loss = F.relu(1 - on_truth.float()).mean() + F.relu(1 + on_ours.float()).mean()
+        if self.steps % contest.penalty_every == 0:
+            critic_loss = critic_loss + contest.penalty * contest.penalty_every * steepness(self.critic, truth, region)
         self.critic_optimiser.zero_grad(set_to_none=True)
         critic_loss.backward()
         self.critic_optimiser.step()
@@ -576,9 +616,11 @@ class NaturalRun(Run):
                 _, wanted = self.critic(truth, region)
             score, features = self.critic(pasted, region)
             matching = sum((a.float() - b.float()).abs().mean() for a, b in zip(features, wanted))
-            pixel = region_mean((completed - truth).abs(), region).mean()
-            ramp = min(1.0, self.steps / stage.ramp)
-            loss = stage.pixel * pixel + stage.matching * matching - stage.adversarial * ramp * score.float().mean()
+            difference = completed - truth
+            pixel = region_mean(difference.abs(), region).mean()
+            tint = region_mean((difference - difference.mean(1, keepdim=True)).abs(), region).mean()
+            ramp = min(1.0, self.steps / contest.ramp)
+            loss = contest.pixel * pixel + contest.tint * tint + contest.matching * matching - contest.adversarial * ramp * score.float().mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_([p for m in self.trained() for p in m.parameters()], self.recipe.clip)
@@ -595,11 +637,19 @@ class NaturalRun(Run):
         self.critic_optimiser.load_state_dict(saved["critic_optimiser"])
 
 
+def steepness(critic: nn.Module, truth: Tensor, region: Tensor) -> Tensor:
+    """R1 (arXiv 1801.04406): squared gradient of the critic's mean score on true faces. A steep critic rewards specks and dots."""
+    truth = truth.detach().requires_grad_()
+    scores, _ = critic(truth, region)
+    (slope,) = torch.autograd.grad(scores.mean((1, 2, 3)).sum(), truth, create_graph=True)
+    return slope.square().sum((1, 2, 3)).mean()
+
+
 def one_cycle(progress: float) -> float:
-    """Share of the peak rate: linear warm-up, then a cosine to 1/100."""
+    """Share of the peak rate: linear warm-up, a plateau (short runs stay far from done at a low rate), a cosine to 1/100."""
     if progress < WARM_UP:
         return 0.05 + 0.95 * progress / WARM_UP
-    return 0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, (progress - WARM_UP) / (1 - WARM_UP)))) / 2
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, max(0.0, progress - COOL_DOWN) / (1 - COOL_DOWN)))) / 2
 
 
 def read(options: argparse.Namespace, split: str) -> faces_data.Faces:
@@ -612,11 +662,16 @@ def read(options: argparse.Namespace, split: str) -> faces_data.Faces:
 def load_parts(network: nn.Module, path: Path) -> dict:
     """Loads the averaged weights of the parts a checkpoint trained (all parts it can, when it names none). Returns the checkpoint.
 
-    Raises ValueError when the checkpoint has nothing that fits.
+    A checkpoint of a narrower network fills the wider one, which computes the same at first (`thaw.widened`).
+    An export of the whole network (`.onnx`) will do as well. Raises ValueError when the file has nothing that fits.
     """
+    if path.suffix == ".onnx":
+        thaw.load_onnx(network, path)
+        return {}
     saved = torch.load(path, map_location="cpu", weights_only=False)
     parts = saved.get("holds") or saved["parts"] or tuple(dict(network.named_children()))
     state = {k: v for k, v in saved["average"].items() if k.split(".")[0] in parts}
+    state = thaw.widened(state, network.state_dict())
     unknown = network.load_state_dict(state, strict=False).unexpected_keys
     if unknown or not state:
         raise ValueError(f"Expected weights for {type(network).__name__} in {path} but received {sorted(unknown)[:3] or 'none'}")
@@ -662,13 +717,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--images", type=int, default=0, help="stop after so many images instead of minutes (repeatable runs)")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/<stage>.pt")
-    parser.add_argument("--start", action="append", help="checkpoint whose trained parts to begin from; may be repeated")
+    parser.add_argument("--start", action="append", help="checkpoint whose trained parts to begin from, or an exported .onnx; may be repeated")
     parser.add_argument("--check-seconds", type=float, default=120, help="time between checkpoints with scores")
     parser.add_argument("--real", action="store_true", help="segment: learn from real masked photos too, outlined weakly by --start")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0: all")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw samples; on a GPU one per core")
     parser.add_argument("--batch", type=int, default=0, help="images per step, 0: the stage's own")
+    parser.add_argument("--rate", type=float, default=0, help="peak learning rate, 0: the stage's own")
     parser.add_argument("--preset", choices=sorted(PRESETS), default="small")
     parser.add_argument("--compile", action="store_true", help="torch.compile the trained parts (worth it on a GPU)")
     parser.add_argument("--limit", type=int, default=0, help="read only the first N faces of each split, 0: all")
@@ -683,7 +739,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
         torch.set_num_threads(options.threads)
     for number in (signal.SIGINT, signal.SIGTERM):  # a background job ignores Ctrl-C unless told otherwise
         signal.signal(number, signal.default_int_handler)
-    kind = NaturalRun if options.stage == "natural" else Run
+    kind = NaturalRun if options.stage.startswith("natural") else Run
     return kind(STAGES[options.stage](), options).train()
 
 

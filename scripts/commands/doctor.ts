@@ -7,10 +7,12 @@ import { exitCodes } from './exit-codes.ts';
 export async function doctor({ json = false }: { readonly json?: boolean } = {}): Promise<void> {
   const findings = await diagnose(createAccount(), readSettings({}));
   for (const finding of findings) {
-    const { what, ok, says, todo } = finding;
+    const { what, ok, says, remedy } = finding;
     if (json) console.log(JSON.stringify({ event: 'finding', ...finding }));
     else
-      console.log(`${ok ? 'ok     ' : 'missing'}  ${what}: ${says}${todo === undefined ? '' : `\n         ${todo}`}`);
+      console.log(
+        `${ok ? 'ok     ' : 'missing'}  ${what}: ${says}${remedy === undefined ? '' : `\n         ${remedy}`}`,
+      );
   }
   const ready = findings.every(({ ok }) => ok);
   if (!json)

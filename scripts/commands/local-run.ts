@@ -1,8 +1,10 @@
+import { collectGarbageLessOften } from '#local/collect-garbage-less-often.ts';
 import { createEmbeddedPipeline, type Settled } from '#local/embedded-pipeline.ts';
 import { createFolderStore } from '#local/folder-store.ts';
 import { createLocalPhotos } from '#local/local-photos.ts';
 import { createMemoryQueue } from '#local/memory-queue.ts';
 import type { PhotoInput } from '#local/photo-inputs.ts';
+import { sweepUnfinished } from '#local/sweep-unfinished.ts';
 import { systemClock } from '#local/system-clock.ts';
 import { catalogue } from '#pipeline/catalogue.ts';
 import type { Tools } from './open-tools.ts';
@@ -32,11 +34,13 @@ export type LocalRun = {
 /** The pipeline over files of this machine. */
 export function createLocalRun(options: LocalRunOptions): LocalRun {
   const { out, tools, force = false, concurrency = 1, interrupt, onSettled } = options;
+  collectGarbageLessOften();
   const results = createFolderStore(out);
   const clock = systemClock;
 
   return {
     async process(inputs, references = []) {
+      const swept = sweepUnfinished(out, clock.now());
       const photos = createLocalPhotos([...inputs, ...references]);
       const settled: Settled[] = [];
       const deadLetters = createMemoryQueue();
@@ -60,6 +64,7 @@ export function createLocalRun(options: LocalRunOptions): LocalRun {
       try {
         await Promise.all(Array.from({ length: concurrency }, worker));
       } finally {
+        await swept;
         // Whatever stopped the workers, the photos that are done are counted.
         await catalogue(
           settled.map(({ record }) => record),

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { Codec, Denoiser, Detector, Unmasker } from '#pipeline/ports.ts';
 import type { DenoiseMode, Processing } from '#pipeline/processing.ts';
 import { createCodec } from '#vision/codec.ts';
@@ -13,8 +12,6 @@ export type ToolOptions = {
   /** The unmasker, a name from models.json. */
   readonly model: string;
   readonly denoise: DenoiseMode;
-  /** Photos in work at once: they share the cores. */
-  readonly concurrency: number;
 };
 
 export type Tools = {
@@ -25,10 +22,10 @@ export type Tools = {
   readonly processing: Processing;
 };
 
-/** Everything a photo needs on this machine. Verifies the networks' files; each is opened by the first photo that needs it. */
-export async function openTools({ model, denoise, concurrency }: ToolOptions): Promise<Tools> {
-  const threads = Math.max(1, Math.floor(availableParallelism() / concurrency));
-  const models = await openModels({ threads });
+/** Everything a photo needs on this machine. Verifies the networks' files; they are opened when the first photo has work for them. */
+export async function openTools({ model, denoise }: ToolOptions): Promise<Tools> {
+  // Networks run one at a time, however many photos are in work (onnxruntime-node computes on the calling thread): each on all cores.
+  const models = await openModels();
   const unmaskers = models.descriptions.filter(({ task }) => task === 'unmask').map(({ name }) => name);
   if (!unmaskers.includes(model)) {
     throw new UsageError(`Expected one of ${unmaskers.join(', ')} as the model but received ${model}.`);
@@ -38,7 +35,21 @@ export async function openTools({ model, denoise, concurrency }: ToolOptions): P
   const denoiser = createDenoiser(models.lazily('denoiser'));
   const unmasker = createUnmasker(models.lazily(model));
   const processing = { detector: detector.model, denoiser: denoiser.model, unmasker: unmasker.model, denoise };
-  return { codec: createCodec(), detector, denoiser, unmasker, processing };
+  const codec = openingAhead(createCodec(), models, [...detectorModels, model]);
+  return { codec, detector, denoiser, unmasker, processing };
+}
+
+/** Networks that nearly every photo needs open side by side while the first photo is decoded, not each when it is first run. */
+function openingAhead(codec: Codec, models: Models, names: readonly string[]): Codec {
+  let begun = false;
+  return {
+    ...codec,
+    inspect(bytes) {
+      if (!begun) for (const name of names) models.open(name).catch(() => {}); // whoever runs it will hear of the error
+      begun = true;
+      return codec.inspect(bytes);
+    },
+  };
 }
 
 /** The models that come with the project, or those of the folder in UNMASK_MODELS: your own training, say. */

@@ -31,7 +31,7 @@ export async function run(paths: readonly string[], options: RunOptions): Promis
   const inputs = await localInputs(examples ? [fromProject('examples/photos')] : paths.map(fromShell), out);
   const folder = options.references ?? (examples ? fromProject('examples/references') : undefined);
   const references = folder === undefined ? [] : await referenceInputs(fromShell(folder));
-  const tools = await openTools({ model, denoise, concurrency });
+  const tools = await openTools({ model, denoise });
 
   const settled: Settled[] = [];
   const progress = createProgress({ total: inputs.length, json });

@@ -4,22 +4,32 @@ import { manifestKey, parseManifest } from '#pipeline/manifest.ts';
 import type { Clock, Store } from '#pipeline/ports.ts';
 import { makeThumbnails } from '#vision/thumbnail.ts';
 import { buildReport, reportKey } from '../report/build-report.ts';
+import { UsageError } from './exit-codes.ts';
 
 export type ReportPlace = {
-  readonly out: string;
   readonly results: Store;
   readonly photos: Store;
   readonly clock: Clock;
+  /** Whether the page will lie beside the results. Default true. */
+  readonly linked?: boolean;
 };
 
-/** Writes the page about everything that the manifest in `out` knows, and answers where it is. */
-export async function writeReport({ out, results, photos, clock }: ReportPlace): Promise<string> {
+/** Writes the page about everything that the manifest in the folder `out` knows, and answers where it is. */
+export async function writeReport({ out, ...place }: ReportPlace & { readonly out: string }): Promise<string> {
+  const page = await reportPage(place);
+  await place.results.put(reportKey, new TextEncoder().encode(page), { contentType: 'text/html; charset=utf-8' });
+  return join(out, reportKey);
+}
+
+/** @throws UsageError when there are no results. */
+export async function reportPage({ results, photos, clock, linked }: ReportPlace): Promise<string> {
   const stored = await results.get(manifestKey);
-  if (!stored) throw new Error(`Expected a manifest at ${join(out, manifestKey)}.`);
+  if (!stored)
+    throw new UsageError(
+      `Expected results with a ${manifestKey}; \`run\` makes them, \`manifest rebuild\` mends them.`,
+    );
   const manifest = parseManifest(stored.bytes);
   const records = await readRecords(manifest, results);
-  const content = { records, manifest, generatedAt: clock.now() };
-  const page = await buildReport(content, { results, photos, thumbnails: makeThumbnails });
-  await results.put(reportKey, new TextEncoder().encode(page), { contentType: 'text/html; charset=utf-8' });
-  return join(out, reportKey);
+  const content = { records, manifest, generatedAt: clock.now(), ...(linked !== undefined && { linked }) };
+  return buildReport(content, { results, photos, thumbnails: makeThumbnails });
 }

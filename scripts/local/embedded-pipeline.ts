@@ -5,6 +5,7 @@ import type { MetricsRecord } from '#pipeline/metrics-record.ts';
 import type { PhotoReference } from '#pipeline/photo.ts';
 import type { Queue } from '#pipeline/ports.ts';
 import { type UnmaskTools, unmaskPhoto } from '#pipeline/unmask-photo.ts';
+import { createDecodedOnce } from './decode-once.ts';
 
 /** A photo that has reached its one counted state. `skipped`: it was done before, by this job. */
 export type Settled = { readonly record: MetricsRecord; readonly skipped: boolean };
@@ -27,17 +28,22 @@ export type EmbeddedTools = CheckTools &
 /** The lambdas' failed invocations are tried twice more by AWS; here too. */
 const checkAttempts = 3;
 
-/** The cloud in one process: the same steps, with a queue in memory between them. */
+/** The cloud in one process: the same steps, with a queue in memory between them, but a photo is decoded once for both. */
 export function createEmbeddedPipeline(tools: EmbeddedTools): EmbeddedPipeline {
   const { queue, deadLetters, onSettled } = tools;
+  const decodedOnce = createDecodedOnce(tools);
+  const checkTools = { ...tools, ...decodedOnce.check };
+  const unmaskTools = { ...tools, ...decodedOnce.unmask };
 
   async function check(photo: PhotoReference): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const outcome = await checkPhoto(photo, tools);
+        const outcome = await checkPhoto(photo, checkTools);
         if (outcome.outcome === 'queued') return;
+        decodedOnce.drop(photo.etag);
         return onSettled({ record: outcome.record, skipped: outcome.outcome === 'done-before' });
       } catch (error) {
+        decodedOnce.drop(photo.etag);
         if (attempt < checkAttempts) continue;
         const message = `The check failed ${checkAttempts} times: ${sentence(error)}`;
         const { record } = await failPhoto(photo, { code: 'internal', message }, tools);
@@ -52,7 +58,7 @@ export function createEmbeddedPipeline(tools: EmbeddedTools): EmbeddedPipeline {
       const [message] = await queue.receive(1, 0);
       if (!message) break;
       try {
-        const { record, outcome } = await unmaskPhoto(parseJob(message.body), tools);
+        const { record, outcome } = await unmaskPhoto(parseJob(message.body), unmaskTools);
         await queue.acknowledge(message);
         onSettled({ record, skipped: outcome === 'exists' });
       } catch (error) {

@@ -20,16 +20,18 @@ export function etagOf(bytes: Uint8Array): string {
 export async function summariseObject(file: string): Promise<Omit<ObjectSummary, 'key'> | undefined> {
   const found = await unlessAbsent(stat(file));
   if (!found?.isFile()) return undefined;
-  const etag = await unlessAbsent(hashFile(file));
+  const etag = await unlessAbsent(hashFile(file, found.size));
   return etag === undefined ? undefined : { bytes: found.size, etag, lastModified: found.mtime };
 }
 
 /** Large enough that most photos need one read, small enough to be nothing beside a decoded photo. */
 const chunkBytes = 1 << 20;
 
-async function hashFile(file: string): Promise<string> {
+async function hashFile(file: string, bytes: number): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file, { highWaterMark: chunkBytes })) hash.update(chunk);
+  // A buffer of a megabyte for each small file would be most of the memory that a photo takes.
+  const highWaterMark = Math.min(chunkBytes, Math.max(bytes, 1));
+  for await (const chunk of createReadStream(file, { highWaterMark })) hash.update(chunk);
   return hash.digest('hex');
 }
 

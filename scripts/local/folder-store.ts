@@ -11,7 +11,8 @@ import { walkFolder } from './walk-folder.ts';
  *
  * - etag: sha256 of the content, computed when asked for, so head and list read the file; there are no versions.
  * - put: the whole object or nothing, flushed to the disk. Conditions are atomic, across processes too: ifAbsent by hard links, ifMatch by
- *   a claim among those who write under a condition. A process killed half-way leaves a hidden `.~...` file, which listings ignore.
+ *   a claim among those who write under a condition. A process killed half-way leaves a hidden `.~...` file, which listings ignore and
+ *   `sweepUnfinished` removes.
  * - A folder cannot hold the objects `a` and `a/b`: the second is refused with an error. Where the file system takes `A` and `a` for one
  *   name (macOS, Windows), so does this store.
  *

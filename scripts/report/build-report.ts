@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { compareKeys } from '#local/key-order.ts';
 import { type Manifest, newestByKey } from '#pipeline/manifest.ts';
 import type { MetricsRecord } from '#pipeline/metrics-record.ts';
 import type { Store } from '#pipeline/ports.ts';
 import type { MakeThumbnails } from '#vision/thumbnail.ts';
+import { browserFile } from './browser-file.ts';
 import { earlierPictures, reportKey } from './earlier-pictures.ts';
 import { photoRow } from './photo-row.ts';
 import { takePictures } from './pictures.ts';
@@ -15,6 +15,8 @@ export type ReportContent = {
   readonly manifest: Manifest;
   /** Default: 'Unmasked photos'. */
   readonly title?: string;
+  /** Whether the page will lie at `reportKey` beside the results, so that it can link to them. Default true. */
+  readonly linked?: boolean;
   readonly generatedAt: Date;
 };
 
@@ -33,18 +35,13 @@ export type ReportTools = {
  * before this one did not have: about 30 ms a photo, else 1 s per 20,000 records.
  */
 export async function buildReport(
-  { records, manifest, title = 'Unmasked photos', generatedAt }: ReportContent,
+  { records, manifest, title = 'Unmasked photos', linked = true, generatedAt }: ReportContent,
   { results, photos, thumbnails }: ReportTools,
 ): Promise<string> {
   const newest = [...newestByKey(records).values()].sort((a, b) => compareKeys(a.photo.key, b.photo.key));
   const earlier = await earlierPictures(results);
   const pictures = await takePictures(newest, { results, photos, thumbnails, earlier });
   const [style, script] = await Promise.all([browserFile('report.css'), browserFile('client.js')]);
-  const rows = newest.map((record) => photoRow(record, pictures.get(record.photo.key)));
+  const rows = newest.map((record) => photoRow(record, pictures.get(record.photo.key), linked));
   return reportPage({ title, generatedAt, records: newest, rows, manifest, style, script }).markup;
-}
-
-/** Line ends as the browser hashes them, whatever git made of them. */
-async function browserFile(name: string): Promise<string> {
-  return (await readFile(new URL(`browser/${name}`, import.meta.url), 'utf8')).replaceAll('\r\n', '\n');
 }

@@ -61,8 +61,11 @@ function quantile(sorted: readonly number[], share: number): number {
   return below + (above - below) * (position % 1);
 }
 
+/** Smaller powers of ten are not exact any more, and then zero. */
+const leastPower = -300;
+
 function roundStep(width: number): number {
-  const power = 10 ** Math.floor(Math.log10(width));
+  const power = 10 ** Math.max(leastPower, Math.floor(Math.log10(width)));
   const factor = [1, 2, 5, 10].find((candidate) => candidate * power >= width * 0.999) ?? 10;
   return factor * power;
 }

@@ -46,11 +46,11 @@ export type FaceRow = {
 /** A face that the unmasker changed: its seam was measured. */
 export const isUnmaskedFace = ({ seam }: FaceRecord): boolean => seam !== null;
 
-export function photoRow(record: MetricsRecord, pictures: PhotoPictures | undefined): PhotoRow {
+export function photoRow(record: MetricsRecord, pictures: PhotoPictures | undefined, linked = true): PhotoRow {
   const { status, reason, photo, unmasked, faces, timings, createdAt } = record;
   const { width, height, format, bytes } = photo;
-  const unmaskedUrl = unmasked && relativeUrl(unmasked.key);
-  const metricsUrl = relativeUrl(metricsKey(photo.key));
+  const unmaskedUrl = linked && unmasked ? relativeUrl(unmasked.key) : undefined;
+  const metricsUrl = linked ? relativeUrl(metricsKey(photo.key)) : undefined;
   return {
     name: shownName(photoPath(photo.key)),
     status,

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { type Manifest, summarise } from '#pipeline/manifest.ts';
 import type { MetricsRecord } from '#pipeline/metrics-record.ts';
 import { statuses } from '#pipeline/status.ts';
 import { decibels, distribution, durationUnit, seamUnit, ssimUnit, stageChart, statusChart } from './charts.ts';
 import { html, jsonMarkup, type Markup, verbatim } from './markup.ts';
 import { countText, decimalText, durationText, pluralText, sum } from './numbers.ts';
+import { dateText, honesty, pageFrame } from './page-frame.ts';
 import { type PhotoRow, photoMilliseconds } from './photo-row.ts';
 
 export type PageContent = {
@@ -18,35 +18,14 @@ export type PageContent = {
   readonly script: string;
 };
 
-/** The whole page. Its policy lets it run its own script and show its own and linked pictures: it cannot load or send anything. */
+/** The whole page. */
 export function reportPage({ title, generatedAt, records, rows, manifest, style, script }: PageContent): Markup {
-  const policy = [
-    "default-src 'none'",
-    `script-src ${hashSource(script)}`,
-    `style-src ${hashSource(style)}`,
-    "img-src data: 'self' file:",
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join('; ');
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>${title}</title>
-<link rel="icon" href="data:,">
-<style>${verbatim(style)}</style>
-</head>
-<body>
-<a class="skip" href="#photos">Skip to the photos</a>
+  const body = html`<a class="skip" href="#photos">Skip to the photos</a>
 <header class="page">
 <p class="eyebrow">Unmask report</p>
 <h1>${title}</h1>
 <p class="made">${dateText(generatedAt)} <span class="models">${modelsText(records)}</span></p>
-<p class="honesty"><strong>The covered part of every face here is imagined.</strong> It is plausible, not true: the real mouth, nose and chin may look different. Not for identifying anybody.</p>
+${honesty}
 </header>
 <main>
 ${disagreement(records, manifest)}
@@ -57,17 +36,8 @@ ${photos(rows)}
 </main>
 ${footer(records)}
 <script type="application/json" id="report-data">${jsonMarkup(rows)}</script>
-<script type="module">${verbatim(script)}</script>
-</body>
-</html>
-`;
-}
-
-const hashSource = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
-
-function dateText(date: Date): Markup {
-  const iso = date.toISOString();
-  return html`<time datetime="${iso}">${iso.slice(0, 10)}, ${iso.slice(11, 16)} UTC</time>`;
+<script type="module">${verbatim(script)}</script>`;
+  return pageFrame({ title, style, script, imageSources: "data: 'self' file:", body });
 }
 
 function modelsText(records: readonly MetricsRecord[]): string {

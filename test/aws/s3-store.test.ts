@@ -69,7 +69,7 @@ describe('conditional writes', () => {
     const store = createS3Store({ client: fauxqs.s3, bucket: 'undecided', wait });
     for (let i = 0; i < 6; i++) fauxqs.failNext(undecided);
     await expect(store.put('a', bytes('x'), ifAbsent)).rejects.toThrow(
-      'S3 could not decide a conditional write to undecided/a in 6 attempts',
+      'S3 could not decide a conditional write to undecided in 6 attempts',
     );
     expect(waits).toEqual([50, 100, 200, 400, 800]);
   });
@@ -130,4 +130,12 @@ test('a refusal that is no answer to the condition is thrown', async () => {
   await expect(store.put('a', bytes('x'), { condition: { ifAbsent: true } })).rejects.toThrow('AccessDenied');
   fauxqs.failNext({ request: 'GET', answer: { status: 403, code: 'AccessDenied' } });
   await expect(store.get('a')).rejects.toThrow('AccessDenied');
+});
+
+test('a key that no object can have names nothing, and nobody is asked', async () => {
+  const store = createS3Store({ client: fauxqs.s3, bucket: 'nowhere' });
+  const tooLong = `references/${'é'.repeat(507)}`;
+  expect(Buffer.byteLength(tooLong)).toBe(1025);
+  expect(await store.get(tooLong)).toBeUndefined();
+  expect(await store.head(tooLong)).toBeUndefined();
 });

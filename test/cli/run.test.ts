@@ -204,6 +204,8 @@ describe('wrong usage', () => {
 
   test('a photo that does not exist', () =>
     refused(['run', '/nowhere/anna.jpg'], /There is no file or folder .*anna\.jpg/));
+  test('a mistyped command', () =>
+    refused(['modles'], /There is no file or folder .*modles\. Nor is modles a command: --help lists them/));
   test('a model that does not exist', () =>
     refused(['run', examples, '--model', 'gan'], /Expected one of rescnn.* received gan/));
   test('an option that does not exist', () =>

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { Crc64NvmeJs } from '@aws-sdk/checksums/crc';
 import { S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { S3Event } from 'aws-lambda';
@@ -8,6 +8,7 @@ import { S3Store } from '../../node_modules/fauxqs/dist/s3/s3Store.js';
 import { SnsStore } from '../../node_modules/fauxqs/dist/sns/snsStore.js';
 import { SqsStore } from '../../node_modules/fauxqs/dist/sqs/sqsStore.js';
 import { INVALID_MESSAGE_BODY_CHAR } from '../../node_modules/fauxqs/dist/sqs/sqsTypes.js';
+import { createObjectVersions, type Version } from './object-versions.ts';
 
 export type QueueSettings = {
   readonly visibilitySeconds?: number;
@@ -39,15 +40,13 @@ export type Fauxqs = {
 
 /**
  * S3 and SQS within this process, on 127.0.0.1 and a free port. fauxqs does not do everything that the pipeline rests on; this adds, in
- * front of it and by AWS's documents: conditional writes, notifications, versions of an object, and listings in the order of UTF-8 bytes
+ * front of it and by AWS's documents: conditional writes, notifications, versions and checksums of an object, and listings in the order of UTF-8 bytes
  * (its own pages are ordered by locale and then cut by code unit, so keys get lost between them). SQS takes emoji, and so it does here.
  */
 export async function bootFauxqs(): Promise<Fauxqs> {
   const s3Store = new S3Store();
   const app = buildApp({ logger: false, stores: { s3Store, sqsStore: new SqsStore(), snsStore: new SnsStore() } });
-  const versionedBuckets = new Set<string>();
-  const versions = new Map<string, StoredVersion>();
-  const currentVersions = new Map<string, string>(); // by bucket/key
+  const versionedBuckets = new Map<string, ReturnType<typeof createObjectVersions<StoredVersion>>>();
   const listeners = new Set<(event: S3Event) => void>();
   const faults: Fault[] = [];
   let writes = 0;
@@ -82,7 +81,14 @@ export async function bootFauxqs(): Promise<Fauxqs> {
     const { bucket, key } = targetOf(request);
     const query = queryOf(request);
     if (bucket === undefined || !s3Store.hasBucket(bucket)) return done();
+    const versions = versionedBuckets.get(bucket);
     if (key === '') {
+      if (request.method === 'GET' && query.versions !== undefined) {
+        const all =
+          versions?.list() ?? unversioned(s3Store.listObjects(bucket, { maxKeys: Number.POSITIVE_INFINITY }).objects);
+        reply.header('content-type', 'application/xml').send(versionListingOf(all, query));
+        return;
+      }
       if (request.method !== 'GET' || query['list-type'] !== '2' || query.delimiter) return done();
       const { objects } = s3Store.listObjects(bucket, { maxKeys: Number.POSITIVE_INFINITY });
       reply.header('content-type', 'application/xml').send(listingOf(objects, query));
@@ -97,8 +103,16 @@ export async function bootFauxqs(): Promise<Fauxqs> {
       if (ifMatch !== undefined && ifMatch !== current?.etag) return refuse(412, 'PreconditionFailed');
       return done();
     }
+    if (request.method === 'DELETE' && query.versionId) {
+      versions?.remove(key, query.versionId);
+      const { object } = versions?.find(key) ?? {};
+      if (object) s3Store.putObject(bucket, key, object.body, object.contentType, object.metadata);
+      else s3Store.deleteObject(bucket, key);
+      reply.status(204).header('x-amz-version-id', query.versionId).send();
+      return;
+    }
     if (['GET', 'HEAD'].includes(request.method) && query.versionId) {
-      const version = versions.get(`${bucket}/${key}#${query.versionId}`);
+      const version = versions?.find(key, query.versionId)?.object;
       if (version === undefined) return refuse(404, 'NoSuchVersion');
       reply
         .header('etag', version.etag)
@@ -109,22 +123,23 @@ export async function bootFauxqs(): Promise<Fauxqs> {
         .send(request.method === 'HEAD' ? undefined : version.body);
       return;
     }
-    done();
+    const asksChecksum = request.method === 'HEAD' && request.headers['x-amz-checksum-mode'] === 'ENABLED';
+    const body = asksChecksum ? currentObject(bucket, key)?.body : undefined;
+    if (!body) return done();
+    crc64NvmeOf(body).then((checksum) => {
+      reply.header('x-amz-checksum-crc64nvme', checksum);
+      done();
+    }, done);
   });
 
   app.addHook('onSend', (request, reply, payload, done) => {
     const { bucket, key } = targetOf(request);
-    if (bucket !== undefined && key !== '' && versionedBuckets.has(bucket) && reply.statusCode < 300) {
-      const place = `${bucket}/${key}`;
-      const written = request.method === 'PUT' ? currentObject(bucket, key) : undefined;
-      if (written) {
-        const versionId = randomUUID();
-        versions.set(`${place}#${versionId}`, written);
-        currentVersions.set(place, versionId);
-      }
-      if (request.method === 'DELETE') currentVersions.delete(place);
-      const versionId = currentVersions.get(place);
-      if (versionId !== undefined && !reply.hasHeader('x-amz-version-id')) reply.header('x-amz-version-id', versionId);
+    const versions = versionedBuckets.get(bucket ?? '');
+    if (versions && bucket !== undefined && key !== '' && reply.statusCode < 300 && !queryOf(request).versionId) {
+      if (writesObject(request)) versions.add(key, currentObject(bucket, key));
+      if (request.method === 'DELETE') versions.add(key, undefined);
+      const { versionId } = versions.find(key) ?? {};
+      if (versionId !== undefined) reply.header('x-amz-version-id', versionId);
     }
     if (takeFault(request, 'lost')) request.raw.socket.destroy();
     done(null, payload);
@@ -134,8 +149,9 @@ export async function bootFauxqs(): Promise<Fauxqs> {
     const { bucket, key } = targetOf(request);
     const object = bucket === undefined || key === '' ? undefined : currentObject(bucket, key);
     const versionId = reply.getHeader('x-amz-version-id');
-    if (bucket !== undefined && object && request.method === 'PUT' && reply.statusCode === 200) {
-      const written = typeof versionId === 'string' ? versions.get(`${bucket}/${key}#${versionId}`) : undefined;
+    if (bucket !== undefined && object && writesObject(request) && reply.statusCode === 200) {
+      const written =
+        typeof versionId === 'string' ? versionedBuckets.get(bucket)?.find(key, versionId)?.object : undefined;
       const created = {
         ...(written ?? object),
         bucket,
@@ -159,7 +175,7 @@ export async function bootFauxqs(): Promise<Fauxqs> {
 
     createBucket(name, options) {
       s3Store.createBucket(name);
-      if (options?.versioned) versionedBuckets.add(name);
+      if (options?.versioned) versionedBuckets.set(name, createObjectVersions());
     },
 
     async createQueue(name, { visibilitySeconds = 30, maxReceiveCount, deadLetterUrl } = {}) {
@@ -220,6 +236,19 @@ function queryOf({ query }: Requested): Readonly<Record<string, string | undefin
   return query as Record<string, string>;
 }
 
+/** In one request, or with the last one of a multipart upload. */
+function writesObject(request: Requested): boolean {
+  const isPart = queryOf(request).uploadId !== undefined;
+  return isPart ? request.method === 'POST' : request.method === 'PUT';
+}
+
+/** What S3 keeps of every object whose uploader named no other: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html */
+async function crc64NvmeOf(body: Uint8Array): Promise<string> {
+  const crc = new Crc64NvmeJs();
+  crc.update(body);
+  return Buffer.from(await crc.digest()).toString('base64');
+}
+
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
 function listingOf(objects: readonly StoredVersion[], query: Readonly<Record<string, string | undefined>>): string {
   const { prefix = '', 'continuation-token': token, 'max-keys': maxKeys = '1000', 'encoding-type': encoding } = query;
@@ -243,6 +272,43 @@ function listingOf(objects: readonly StoredVersion[], query: Readonly<Record<str
     isTruncated && last ? `<NextContinuationToken>${last.bytes.toString('base64url')}</NextContinuationToken>` : '',
     ...contents,
     '</ListBucketResult>',
+  ].join('');
+}
+
+/** A bucket without versions lists each object as its version `null`. */
+const unversioned = (objects: readonly StoredVersion[]): readonly Version<StoredVersion>[] =>
+  objects
+    .map((object) => ({ key: object.key, versionId: 'null', object, at: object.lastModified }))
+    .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html */
+function versionListingOf(
+  versions: readonly Version<StoredVersion>[],
+  query: Readonly<Record<string, string | undefined>>,
+): string {
+  const { prefix = '', 'key-marker': keyMarker, 'version-id-marker': idMarker, 'max-keys': maxKeys = '1000' } = query;
+  const matching = versions.filter(({ key }) => key.startsWith(prefix));
+  const marked = matching.findIndex(({ key, versionId }) => key === keyMarker && versionId === idMarker);
+  const following = matching.slice(marked + 1);
+  const page = following.slice(0, Math.min(Number(maxKeys), 1000));
+  const last = page.at(-1);
+  const isTruncated = page.length < following.length;
+  const keyText = query['encoding-type'] === 'url' ? encodeKey : escapeXml;
+  const entries = page.map((version) => {
+    const { key, versionId, object, at } = version;
+    const isLatest = version === versions.find((other) => other.key === key);
+    const facts = `<Key>${keyText(key)}</Key><VersionId>${versionId}</VersionId><IsLatest>${isLatest}</IsLatest><LastModified>${at.toISOString()}</LastModified>`;
+    if (!object) return `<DeleteMarker>${facts}</DeleteMarker>`;
+    return `<Version>${facts}<ETag>${escapeXml(object.etag)}</ETag><Size>${object.body.length}</Size></Version>`;
+  });
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?><ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
+    `<MaxKeys>${maxKeys}</MaxKeys><IsTruncated>${isTruncated}</IsTruncated>`,
+    query['encoding-type'] === 'url' ? '<EncodingType>url</EncodingType>' : '',
+    isTruncated && last ? `<NextKeyMarker>${keyText(last.key)}</NextKeyMarker>` : '',
+    isTruncated && last ? `<NextVersionIdMarker>${last.versionId}</NextVersionIdMarker>` : '',
+    ...entries,
+    '</ListVersionsResult>',
   ].join('');
 }
 

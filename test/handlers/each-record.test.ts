@@ -41,3 +41,16 @@ test('one at a time unless told', async () => {
   await eachRecord(records, work, { ...observing(), atOnce: 2 });
   expect(most).toBe(2);
 });
+
+test('when one is done the next begins, and outcomes keep the order of the messages', async () => {
+  const { promise: slow, resolve: finish } = Promise.withResolvers<void>();
+  const ended: string[] = [];
+  const work = async ({ body }: { body: string }) => {
+    if (body === 'a') await slow;
+    ended.push(body);
+    if (body === 'c') finish();
+  };
+  const outcomes = await eachRecord(records, work, { ...observing(), atOnce: 2 });
+  expect(ended).toEqual(['b', 'c', 'a']);
+  expect(outcomes.map(({ messageId }) => messageId)).toEqual(['a', 'b', 'c']);
+});

@@ -103,8 +103,12 @@ describe('unmask', () => {
   test('jobs that there is no time for go back', async () => {
     const tools = cloud({ 'photos/a.png': 'photo 300x280 of 100' });
     const body = job(await referenceOf(tools.photos, 'photos/a.png'));
-    const response = await unmask(queueEvent([body, body]), { ...tools, hasTime: () => tools.lines.length === 0 });
-    expect(response).toEqual({ batchItemFailures: [{ itemIdentifier: 'message-1' }] });
+    // Two are begun at once; the third waits until one of them is done.
+    const response = await unmask(queueEvent([body, body, body]), {
+      ...tools,
+      hasTime: () => tools.lines.length === 0,
+    });
+    expect(response).toEqual({ batchItemFailures: [{ itemIdentifier: 'message-2' }] });
   });
 
   test('a job that cannot be read goes back alone', async () => {
@@ -113,6 +117,60 @@ describe('unmask', () => {
     expect(await unmask(queueEvent(['{}', body]), tools)).toEqual({
       batchItemFailures: [{ itemIdentifier: 'message-0' }],
     });
+  });
+
+  test('while one photo is fetched or stored another is in work, and never the pixels of two', async () => {
+    const tools = cloud({ 'photos/a.png': 'photo 300x280 of 100', 'photos/b.png': 'photo 300x280 of 90' });
+    const jobs = await Promise.all(['photos/a.png', 'photos/b.png'].map((key) => referenceOf(tools.photos, key)));
+    let inWork = 0;
+    let stored = 0;
+    const codec = {
+      ...tools.codec,
+      decode: (bytes: Uint8Array) => {
+        expect(++inWork).toBe(1);
+        return tools.codec.decode(bytes);
+      },
+      encode: async (...encoding: Parameters<typeof tools.codec.encode>) => {
+        const bytes = await tools.codec.encode(...encoding);
+        inWork--;
+        return bytes;
+      },
+    };
+    const { promise: bothMade, resolve } = Promise.withResolvers<void>();
+    const put: Store['put'] = async (key, ...object) => {
+      // The first is not stored before the pixels of the second are done.
+      if (key.startsWith('unmasked/') && ++stored === 2) resolve();
+      if (key.startsWith('unmasked/')) await bothMade;
+      return tools.results.put(key, ...object);
+    };
+    const both = queueEvent(jobs.map((photo, index) => ({ ...job(photo), jobId: `${index}`.repeat(64) })));
+    expect(await unmask(both, { ...tools, codec, results: { ...tools.results, put } })).toEqual({
+      batchItemFailures: [],
+    });
+    expect(tools.measured.PhotosUnmasked).toBe(2);
+  });
+
+  test('a photo of very many bytes is in memory alone', async () => {
+    const tools = cloud({ 'photos/a.png': 'photo 300x280 of 100', 'photos/b.png': 'photo 300x280 of 90' });
+    const jobs = await Promise.all(['photos/a.png', 'photos/b.png'].map((key) => referenceOf(tools.photos, key)));
+    const held: string[] = [];
+    const photos: Store = {
+      ...tools.photos,
+      get: async (key, options) => {
+        if (key.startsWith('photos/')) held.push(key);
+        return tools.photos.get(key, options);
+      },
+    };
+    const results: Store = {
+      ...tools.results,
+      put: async (key, ...object) => {
+        if (key.startsWith('metrics/')) held.push(key);
+        return tools.results.put(key, ...object);
+      },
+    };
+    const large = jobs.map((photo, index) => ({ ...job({ ...photo, bytes: 60e6 }), jobId: `${index}`.repeat(64) }));
+    await unmask(queueEvent(large), { ...tools, photos, results });
+    expect(held).toEqual(['photos/a.png', 'metrics/a.png.json', 'photos/b.png', 'metrics/b.png.json']);
   });
 
   test('a redelivered job is done once and counted once', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { letterbox, warpRaster } from '#image/warp.ts';
+import { warpRaster } from '#image/warp.ts';
 import { grey, paint, rowsOf } from './rasters.ts';
 
 const identity = { a: 1, b: 0, tx: 0, ty: 0 };
@@ -111,72 +111,5 @@ describe('warping', () => {
     const before = small.data.slice();
     warpRaster(small, { a: 0.3, b: 0.2, tx: 1, ty: 1 }, 4, 4);
     expect(small.data).toEqual(before);
-  });
-});
-
-describe('the letterbox', () => {
-  test('puts the picture top left and grey beside it', () => {
-    const { raster, scale } = letterbox(
-      grey([
-        [0, 40],
-        [80, 120],
-      ]),
-      2,
-    );
-    expect(scale).toBe(1);
-    expect(rowsOf(raster)).toEqual([
-      [0, 40],
-      [80, 120],
-    ]);
-    const wide = letterbox(grey([[200, 200]]), 2);
-    expect(rowsOf(wide.raster)).toEqual([
-      [200, 200],
-      [128, 128],
-    ]);
-  });
-
-  test('averages areas, also when the ratio is not whole', () => {
-    const { raster, scale } = letterbox(
-      grey([
-        [0, 90, 180],
-        [0, 90, 180],
-        [0, 90, 180],
-      ]),
-      2,
-    );
-    expect(scale).toBeCloseTo(2 / 3, 12);
-    expect(rowsOf(raster)).toEqual([
-      [30, 150],
-      [30, 150],
-    ]);
-  });
-
-  test('keeps the mean of a large photo', () => {
-    const { raster } = letterbox(
-      paint(97, 97, (x, y) => (x * 31 + y * 17) % 256),
-      16,
-    );
-    const mean = (bytes: Uint8Array) => bytes.reduce((sum, byte) => sum + byte, 0) / bytes.length;
-    expect(mean(raster.data)).toBeCloseTo(mean(paint(97, 97, (x, y) => (x * 31 + y * 17) % 256).data), 0);
-  });
-
-  test('enlarges at most fourfold', () => {
-    const { raster, scale } = letterbox(grey([[10]]), 8, 0);
-    expect(scale).toBe(4);
-    expect(
-      rowsOf(raster)
-        .flat()
-        .filter((value) => value === 10),
-    ).toHaveLength(16);
-  });
-
-  test('keeps at least one row of an extreme panorama', () => {
-    const { raster } = letterbox(
-      paint(1000, 1, () => 200),
-      10,
-      0,
-    );
-    expect(rowsOf(raster)[0]).toEqual(Array(10).fill(200));
-    expect(rowsOf(raster)[1]).toEqual(Array(10).fill(0));
   });
 });

@@ -33,13 +33,13 @@ test('without credentials nothing more is asked of AWS, and the way to get them 
       what: 'credentials',
       ok: false,
       says: 'Could not load credentials from any providers',
-      todo: 'Run `aws configure`, `aws sso login` or set AWS_PROFILE, then try again.',
+      remedy: 'Run `aws configure`, `aws sso login` or set AWS_PROFILE, then try again.',
     },
   ]);
 });
 
 test('an account that was never bootstrapped is told the exact line', async () => {
-  expect((await missing({ isBootstrapped: async () => false }))[0]?.todo).toBe(
+  expect((await missing({ isBootstrapped: async () => false }))[0]?.remedy).toBe(
     'Run `npx cdk bootstrap aws://111122223333/eu-central-1` once.',
   );
 });
@@ -54,5 +54,5 @@ test('Finch and Podman build too', async () => {
 });
 
 test('too small a quota names the setting', async () => {
-  expect((await missing({ concurrency: async () => 5 }))[0]?.todo).toContain('maxConcurrency');
+  expect((await missing({ concurrency: async () => 5 }))[0]?.remedy).toContain('maxConcurrency');
 });

@@ -1,5 +1,6 @@
 import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { alarms as billedAlarms } from '../../scripts/stack/month-bill.ts';
 import { grantsOf, plainName, text } from './grants-of.ts';
 import { synthesise } from './synthesise.ts';
 
@@ -268,6 +269,17 @@ describe('queues and functions', () => {
     }
   });
 
+  test('every function logs JSON, and of Lambda itself only what went wrong', () => {
+    for (const { Properties } of Object.values(template.findResources('AWS::Lambda::Function'))) {
+      if (Properties.PackageType !== 'Image') continue;
+      expect(Properties.LoggingConfig).toMatchObject({
+        LogFormat: 'JSON',
+        ApplicationLogLevel: 'INFO',
+        SystemLogLevel: 'WARN',
+      });
+    }
+  });
+
   test('every log is kept for 30 days', () => {
     const groups = Object.values(template.findResources('AWS::Logs::LogGroup'));
     expect(groups.map(({ Properties }) => Properties.RetentionInDays)).toEqual([30, 30, 30, 30, 30]);
@@ -298,6 +310,7 @@ describe('watching', () => {
       'UnmaskSlow',
       'UnmaskThrottles',
     ]);
+    expect(alarms).toHaveLength(billedAlarms);
     for (const [, { Properties }] of alarms) expect(Properties.AlarmDescription).toMatch(/\. .*\.$/);
   });
 
@@ -309,12 +322,25 @@ describe('watching', () => {
     });
   });
 
-  test('the outputs name the buckets, a line to try, and the dashboard', () => {
-    const outputs = template.toJSON().Outputs;
-    expect(Object.keys(outputs)).toEqual(
-      expect.arrayContaining(['PhotosBucket', 'ResultsBucket', 'TryIt', 'Fetch', 'Redrive', 'Dashboard']),
-    );
-    expect(text(outputs.TryIt.Value)).toBe(
+  test('the outputs name a line to try, and everything that the commands for a deployed stack need', () => {
+    const outputs: Readonly<Record<string, { readonly Value: unknown }>> = template.toJSON().Outputs;
+    expect(Object.fromEntries(Object.entries(outputs).map(([name, { Value }]) => [name, text(Value)]))).toMatchObject({
+      PhotosBucket: 'BucketsPhotos',
+      ResultsBucket: 'BucketsResults',
+      JobsQueue: 'UnmaskJobs',
+      DeadLetterQueue: 'RecordFailuresDeadLetters',
+      RecordsQueue: 'CatalogueRecords',
+      CheckFunction: 'CheckUploadsCheckFunction',
+      UnmaskFunction: 'UnmaskJobsUnmaskFunction',
+      CatalogueFunction: 'CatalogueRecordsCatalogueFunction',
+      ReconcileFunction: 'ReconcileUploadsReconcileFunction',
+      Architecture: 'x86_64',
+      UnmaskMemoryMb: '1769',
+      Dashboard: expect.stringContaining('#dashboards:name='),
+      Redrive: expect.stringContaining('ReconcileUploadsReconcileFunction'),
+      Fetch: expect.stringContaining('BucketsResults'),
+    });
+    expect(text(outputs.TryIt?.Value)).toBe(
       'aws s3 cp examples/photos s3://BucketsPhotos/photos/ --recursive --region AWS::Region',
     );
     template.resourceCountIs('AWS::SNS::Topic', 0);

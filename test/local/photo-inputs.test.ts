@@ -3,8 +3,10 @@ import { chmod, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createLocalPhotos } from '#local/local-photos.ts';
 import { createInputStore, findPhotoInputs, type PhotoInputOptions } from '#local/photo-inputs.ts';
 import { collect } from '../contracts/collect.ts';
+import { asNobody } from './as-nobody.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -167,17 +169,25 @@ test('a link that leads nowhere is reported, and the others go on', async () => 
   ]);
 });
 
-test.skipIf(process.getuid?.() === 0 || process.platform === 'win32')(
-  'a folder that may not be read is reported',
-  async () => {
-    await files('in/a.jpg', 'in/secret/b.jpg');
-    await chmod(join(folder, 'in', 'secret'), 0);
-    const { inputs, unreadable } = await find(['in']);
-    await chmod(join(folder, 'in', 'secret'), 0o700);
-    expect(inputs).toHaveLength(1);
-    expect(unreadable).toMatchObject([{ file: join(folder, 'in', 'secret') }]);
-  },
-);
+test.skipIf(process.platform === 'win32')('a folder that may not be read is reported', async () => {
+  await files('in/a.jpg', 'in/secret/b.jpg');
+  await chmod(join(folder, 'in', 'secret'), 0);
+  const { inputs, unreadable } = await asNobody(folder, () => find(['in']));
+  await chmod(join(folder, 'in', 'secret'), 0o700);
+  expect(inputs).toHaveLength(1);
+  expect(unreadable).toMatchObject([{ file: join(folder, 'in', 'secret') }]);
+});
+
+test.skipIf(process.platform === 'win32')('a photo that may not be opened is not there, and says so', async () => {
+  await files('in/a.jpg');
+  const { inputs } = await find(['in']);
+  await chmod(join(folder, 'in', 'a.jpg'), 0);
+  const photos = createLocalPhotos(inputs);
+  await asNobody(folder, async () => {
+    expect(await photos.referenceOf(inputs[0] ?? { key: '', file: '' })).toMatchObject({ etag: 'unreadable' });
+    expect(await photos.get('photos/a.jpg')).toBeUndefined();
+  });
+});
 
 test.runIf(process.platform === 'linux')('a file whose name is not UTF-8 is reported', async () => {
   await files('in/a.jpg');

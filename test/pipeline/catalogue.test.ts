@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { catalogue, readRecords, rebuildManifest } from '#pipeline/catalogue.ts';
+import { catalogue, readRecords } from '#pipeline/catalogue.ts';
 import { parseManifest } from '#pipeline/manifest.ts';
+import { rebuildManifest } from '#pipeline/rebuild-manifest.ts';
 import { type Status, statuses } from '#pipeline/status.ts';
 import { bytesOf, createMemoryStore, createTestClock, recordOf } from './factories.ts';
 
@@ -49,9 +50,31 @@ test('the newest record of a key counts, whatever order they are catalogued in',
 
 test('writers at the same time lose nothing', async () => {
   const results = createMemoryStore();
-  await Promise.all(Array.from({ length: 10 }, (_, index) => catalogue([numbered(index)], { results, clock })));
+  await Promise.all(Array.from({ length: 30 }, (_, index) => catalogue([numbered(index)], { results, clock })));
   const stored = await results.get('manifest/manifest.json');
-  expect(parseManifest(stored?.bytes ?? bytesOf('')).counts.bare).toBe(10);
+  expect(parseManifest(stored?.bytes ?? bytesOf('')).counts.bare).toBe(30);
+});
+
+test('a writer that others outrun reads each segment once', async () => {
+  const results = createMemoryStore();
+  for (let index = 0; index < 5; index++) await catalogue([numbered(index)], { results, clock });
+  const before = await catalogue([], { results, clock });
+  expect(before.segments).toHaveLength(5);
+  const got: string[] = [];
+  let others = 3;
+  const outrun: typeof results = {
+    ...results,
+    get: async (key) => {
+      got.push(key);
+      const stored = await results.get(key);
+      if (key === 'manifest/manifest.json' && others > 0)
+        await catalogue([numbered(100 + others--)], { results, clock });
+      return stored;
+    },
+  };
+  const { counts } = await catalogue([numbered(5)], { results: outrun, clock });
+  expect(counts.bare).toBe(9);
+  for (const { key } of before.segments) expect(got.filter((one) => one === key)).toEqual([key]);
 });
 
 test('many segments are folded into one and nothing is lost', async () => {

@@ -71,6 +71,14 @@ test('a photo that is gone is rejected as unreadable', async () => {
   expect(outcome).toMatchObject({ record: { status: 'rejected', reason: { code: 'unreadable' } } });
 });
 
+test('a version of a photo that somebody deleted leaves no record', async () => {
+  const { photos, check, results, ...tools } = setUp('photo 300x280 of 100');
+  const photo = { ...(await referenceOf(photos, key)), versionId: 'v1' };
+  await photos.delete(key);
+  expect(await checkPhoto(photo, { ...tools, photos, results })).toMatchObject({ outcome: 'superseded' });
+  expect(results.keys()).toEqual([]);
+});
+
 test('a file too large to be a photo is rejected without being read', async () => {
   const { photos, check, ...tools } = setUp('photo 300x280 of 100');
   const photo = { ...(await referenceOf(photos, key)), bytes: 3e9 };

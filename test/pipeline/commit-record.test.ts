@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { commitRecord, doneBefore } from '#pipeline/commit-record.ts';
+import { commitRecord, doneBefore, readEarlier } from '#pipeline/commit-record.ts';
 import { parseMetricsRecord } from '#pipeline/metrics-record.ts';
 import type { Store } from '#pipeline/ports.ts';
 import { bytesOf, createMemoryStore, recordOf, referenceOf } from './factories.ts';
@@ -67,9 +67,9 @@ test('a failed photo is not done and may be replaced by the same job', async () 
   const photos = createMemoryStore({ [key]: 'one' });
   const failed = recordOf({ status: 'failed', reason: { code: 'internal', message: 'Out of luck.' } });
   const results = createMemoryStore({ [metrics]: JSON.stringify(failed) });
-  expect(await doneBefore(failed.jobId, key, results)).toBeUndefined();
+  expect(doneBefore(failed.jobId, await readEarlier(key, results))).toBeUndefined();
   await commitRecord(recordOf(), await referenceOf(photos, key), { photos, results });
-  expect(await doneBefore(failed.jobId, key, results)).toEqual(recordOf());
+  expect(doneBefore(failed.jobId, await readEarlier(key, results))).toEqual(recordOf());
 });
 
 test('force replaces the record of the same job', async () => {
@@ -86,4 +86,21 @@ test('a writer that always comes too late gives up with an error instead of spin
   await expect(commitRecord(recordOf(), await referenceOf(photos, key), { photos, results })).rejects.toThrow(
     'kept changing under 8 conditional writes',
   );
+});
+
+test('what was read before is not read again, unless somebody else has written since', async () => {
+  const photos = createMemoryStore({ [key]: 'one' });
+  const held = createMemoryStore();
+  let reads = 0;
+  const get = (asked: string) => {
+    reads++;
+    return held.get(asked);
+  };
+  const results: Store = { ...held, get };
+  const photo = await referenceOf(photos, key);
+  const read = { earlier: undefined };
+  expect((await commitRecord(recordOf(), photo, { photos, results }, { read })).outcome).toBe('written');
+  expect(reads).toBe(0);
+  expect((await commitRecord(recordOf(), photo, { photos, results }, { read })).outcome).toBe('exists');
+  expect(reads).toBe(1);
 });

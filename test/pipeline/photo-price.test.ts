@@ -7,9 +7,9 @@ test('a second of one vCPU costs what the price list says', () => {
 });
 
 test('a photo pays for its requests too', () => {
-  // 3 writes, 8 reads, 5 queue requests, 2 invocations
+  // 3 writes, 7 reads, 6 queue requests, 3 invocations
   expect(photoPrice(0, { memoryMb: 1769, architecture: 'x86_64' })).toBeCloseTo(
-    3 * 0.000005 + 8 * 0.0000004 + 5 * 0.0000004 + 2 * 0.0000002,
+    3 * 0.000005 + 7 * 0.0000004 + 6 * 0.0000004 + 3 * 0.0000002,
     12,
   );
 });

@@ -152,6 +152,22 @@ test('a suspected mask under which the unmasker finds nothing leaves the photo b
   expect(results.keys()).toEqual(['metrics/a/anna.png.json']);
 });
 
+test('the photo, its record and its reference are asked for at the same time', async () => {
+  const { unmask, photos, results } = await setUp([faceAt(100, 120)]);
+  const asked: string[] = [];
+  const { promise: allAsked, resolve } = Promise.withResolvers<void>();
+  for (const store of [photos, results]) {
+    const get = store.get.bind(store);
+    store.get = async (wanted) => {
+      if (asked.push(wanted) === 3) resolve();
+      await allAsked;
+      return get(wanted);
+    };
+  }
+  expect((await unmask()).outcome).toBe('written');
+  expect(asked.sort()).toEqual(['metrics/a/anna.png.json', key, 'references/a/anna.png']);
+});
+
 test('a redelivered job changes nothing and costs no inference', async () => {
   const { unmask, tools, job } = await setUp([faceAt(100, 120)]);
   const { record } = await unmask();
@@ -174,6 +190,15 @@ test('a job of an older upload writes no photo over the newer one', async () => 
   photos.get = async (asked) => (asked === key ? old : get(asked));
   expect((await unmask()).outcome).toBe('superseded');
   expect(results.keys()).toEqual([]);
+});
+
+test('a job for a version of a photo that somebody deleted leaves nothing', async () => {
+  const { job, tools, photos, results } = await setUp([faceAt(100, 120)]);
+  await photos.delete(key);
+  const versioned = { ...job, photo: { ...job.photo, versionId: 'v1' } };
+  expect((await unmaskPhoto(versioned, tools)).outcome).toBe('superseded');
+  expect(results.keys()).toEqual([]);
+  expect((await unmaskPhoto(job, tools)).record).toMatchObject({ status: 'rejected', reason: { code: 'unreadable' } });
 });
 
 test('the time of every stage is told and the total is their sum', async () => {

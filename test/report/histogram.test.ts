@@ -18,6 +18,11 @@ test('equal values are one bar', () => {
   expect(histogram([0])?.counts).toEqual([1]);
 });
 
+test('values that hardly differ at all are counted, too', () => {
+  expect(histogram([-2e-323, 0])?.counts).toEqual([1, 1]);
+  expect(histogram([2e-323])?.counts).toEqual([1]);
+});
+
 test('one odd value does not flatten the picture, and is not lost', () => {
   const counted = histogram([...Array.from({ length: 999 }, (_, index) => 100 + (index % 50)), 1e6]);
   expect(counted?.to).toBeLessThan(200);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createRaster, type Raster } from '#image/raster.ts';
 import type { Detector } from '#pipeline/ports.ts';
-import { createDetector } from '#vision/detector.ts';
+import { createDetector, type DetectorOptions } from '#vision/detector.ts';
 import { loadModels, type Model } from '#vision/model.ts';
 
 /** The network of fixtures/make_models.py: the red of input pixel (16 + 160 i, 16) is the score of candidate i. */
@@ -72,7 +72,7 @@ describe('on a photo of the size of the network', () => {
 
 describe('on photos of other sizes', () => {
   /** Says the candidates that `see` finds in the input: x1, y1, x2, y2 and, unless it is 0.9, the score. */
-  const detectorThatSays = (see: (input: Float32Array) => readonly number[][]) => {
+  const detectorThatSays = (see: (input: Float32Array) => readonly number[][], options: DetectorOptions = {}) => {
     let runs = 0;
     const model = {
       identity: { name: 'typed', version: '1', sha256: '' },
@@ -92,7 +92,7 @@ describe('on photos of other sizes', () => {
         };
       },
     };
-    return { detector: createDetector(model as unknown as Model), runs: () => runs };
+    return { detector: createDetector(model as unknown as Model, options), runs: () => runs };
   };
 
   /** One box around everything white in the input. */
@@ -162,6 +162,18 @@ describe('on photos of other sizes', () => {
     ]) {
       expect(Math.abs(found! - truth!)).toBeLessThanOrEqual(4);
     }
+  });
+
+  it('looks at three quarters of the size where that takes few tiles: a face of 40 px in 3 megapixels has 30', async () => {
+    const { detector, runs } = detectorThatSays(whiteBox);
+    const [found] = await detector.localise(paintWhite(black(2000, 1500), 960, 980, 40));
+    expect(runs()).toBe(7);
+    expect(found?.box.width).toBeGreaterThan(36);
+  });
+
+  it('takes candidates of lower scores where a caller asks for them', async () => {
+    const { detector } = detectorThatSays(() => [[100, 100, 300, 320, 0.3]], { leastScore: 0.25 });
+    expect(await detector.localise(black(640, 640))).toHaveLength(1);
   });
 
   it('drops a part of a face although it is a little surer than the whole', async () => {

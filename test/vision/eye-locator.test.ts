@@ -50,7 +50,7 @@ test('eyes come back in pixels of the photo', async () => {
   expect(presence).toBeCloseTo(0.9, 5);
 });
 
-test.for([0, 35, -90, 135, 180])('a head turned by %i degrees is seen level at the second look', async (degrees) => {
+test.for([10, 35, -90, 135, 180])('a head turned by %i degrees is seen level at the second look', async (degrees) => {
   const turn = (degrees * Math.PI) / 180;
   const at = (x: number): [number, number] => [
     Math.round(150 + x * Math.cos(turn)),
@@ -67,6 +67,23 @@ test.for([0, 35, -90, 135, 180])('a head turned by %i degrees is seen level at t
   const { eyes } = await createEyeLocator({ ...model, run }).locate(photoWithEyes(at(-20), at(20)), box);
   expect(Math.abs(seen[1] ?? 90)).toBeLessThan(8);
   expect(Math.hypot(eyes[0].x - at(-20)[0], eyes[0].y - at(-20)[1])).toBeLessThan(4);
+});
+
+test('a level head is looked at once, unless that shows no face', async () => {
+  const model = colourModel();
+  const looksFor = async (presence: number) => {
+    let looks = 0;
+    const run = async (data: Float32Array) => {
+      looks++;
+      return { ...(await model.run(data)), presence: Float32Array.of(presence) };
+    };
+    const photo = photoWithEyes([130, 154], [170, 154]);
+    const { eyes } = await createEyeLocator({ ...model, run }).locate(photo, box);
+    expect(Math.hypot(eyes[0].x - 130, eyes[0].y - 154)).toBeLessThan(4);
+    return looks;
+  };
+  expect(await looksFor(1)).toBe(1);
+  expect(await looksFor(0)).toBe(2);
 });
 
 const face = (x: number): Face => ({
@@ -106,6 +123,35 @@ test('two boxes around the same eyes are one face, the better one', async () => 
   const doubled = { ...detector, localise: async () => [face(100), { ...face(104), score: 0.6 }] };
   const aligned = withLocatedEyes(doubled, createEyeLocator(colourModel()));
   expect(await aligned.localise(photoWithEyes([130, 140], [170, 140]))).toMatchObject([{ score: 0.9 }]);
+});
+
+test('a candidate below the sure score is taken only when the locator is certain', async () => {
+  const doubted = { ...detector, localise: async () => [{ ...face(100), score: 0.4 }] };
+  const photo = photoWithEyes([130, 140], [170, 140]);
+  const seen = (presence: number) =>
+    withLocatedEyes(doubted, createEyeLocator(colourModel(presence)), { sureScore: 0.5 }).localise(photo);
+  expect(await seen(0.98)).toEqual([]);
+  expect(await seen(0.999)).toHaveLength(1);
+});
+
+test('of a box and a larger one around it, both surely faces, the larger one is the face', async () => {
+  const whole = { ...face(100), box: { x: 20, y: 20, width: 260, height: 260 }, score: 0.6 };
+  const nested = { ...detector, localise: async () => [face(100), whole] };
+  const locator = {
+    ...createEyeLocator(colourModel()),
+    locate: async (_: Raster, { width }: Face['box']) => {
+      const [y, span] = width > 200 ? [100, 100] : [160, 40];
+      return {
+        eyes: [
+          { x: 150 - span / 2, y },
+          { x: 150 + span / 2, y },
+        ] as const,
+        presence: 0.99,
+      };
+    },
+  };
+  const found = await withLocatedEyes(nested, locator).localise(photoWithEyes([130, 140], [170, 140]));
+  expect(found.map(({ score }) => score)).toEqual([0.6]);
 });
 
 test('a new locator is a new detector', () => {

@@ -6,9 +6,14 @@ const [folder, command] = process.argv.slice(2);
 const [file, name] = command.split('.');
 const { [name]: handler } = await import(pathToFileURL(join(folder, `${file}.mjs`)).href);
 
-process.on('message', async ({ event, functionName, timeoutMs }) => {
+process.on('message', async ({ event, functionName, timeoutMs, traceHeader }) => {
+  process.env._X_AMZN_TRACE_ID = traceHeader;
   const deadline = Date.now() + timeoutMs;
-  const context = { functionName, awsRequestId: 'rehearsal', getRemainingTimeInMillis: () => deadline - Date.now() };
+  const context = {
+    functionName,
+    awsRequestId: 'e4b46cbf-b738-4880-8880-a18cdf61200e',
+    getRemainingTimeInMillis: () => deadline - Date.now(),
+  };
   try {
     const result = await handler(event, context);
     process.send({ result });

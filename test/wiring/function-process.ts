@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { FunctionPlan } from './cloud-plan.ts';
 
@@ -53,7 +54,12 @@ export function startFunctionProcesses({
   return {
     async invoke(event) {
       const child = await take();
-      const answer = await ask(child, { event, functionName: plan.name, timeoutMs: plan.timeoutSeconds * 1000 });
+      const answer = await ask(child, {
+        event,
+        functionName: plan.name,
+        timeoutMs: plan.timeoutSeconds * 1000,
+        traceHeader: newTraceHeader(),
+      });
       const next = waiting.shift();
       if (next) next(child);
       else idle.push(child);
@@ -71,6 +77,12 @@ export function startFunctionProcesses({
       );
     },
   };
+}
+
+/** As Lambda gives every invocation one. https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader */
+function newTraceHeader(): string {
+  const [time, rest, parent] = [4, 12, 8].map((length) => randomBytes(length).toString('hex'));
+  return `Root=1-${time}-${rest};Parent=${parent};Sampled=1`;
 }
 
 type Answer = { readonly result: unknown } | { readonly error: string };

@@ -1,6 +1,7 @@
 import { createServer, request as forward, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { maxKeyBytes } from '#pipeline/photo.ts';
 import { asksFor } from './asked.ts';
 import { isAllowed } from './authorise.ts';
 import type { Statement } from './cloud-plan.ts';
@@ -21,6 +22,8 @@ export type GuardedEndpointProps = {
   readonly statementsOf: (accessKey: string) => readonly Statement[];
   /** What is out of order today: requests that AWS refuses although they are granted. */
   readonly isBroken: (accessKey: string, resource: string) => boolean;
+  /** Hears of every request to SQS that carries a trace. */
+  readonly onTraced: (body: string, traceHeader: string) => void;
   /** Takes asynchronous invocations. */
   readonly invoke: (functionName: string, event: unknown) => void;
 };
@@ -33,6 +36,7 @@ export async function openGuardedEndpoint({
   upstream,
   statementsOf,
   isBroken,
+  onTraced,
   invoke,
 }: GuardedEndpointProps): Promise<GuardedEndpoint> {
   const refused: string[] = [];
@@ -51,11 +55,19 @@ export async function openGuardedEndpoint({
       .map((prefix) => `${prefix}/`)
       .join('')}`.trim();
     requests[kind] = (requests[kind] ?? 0) + 1;
+    const key = first?.resource.split('/').slice(1).join('/') ?? '';
+    if (Buffer.byteLength(key) > maxKeyBytes) {
+      refused.push(`${accessKey} ${kind}: a key of ${Buffer.byteLength(key)} bytes`);
+      return refuse(request, response, { status: 400, code: 'KeyTooLongError' });
+    }
     const denied = asked.find((one) => !isAllowed(one, statements));
     if (denied) {
       refused.push(`${accessKey} ${denied.action} ${denied.resource}`);
       return refuse(request, response);
     }
+    const traceHeader = request.headers['x-amzn-trace-id'];
+    if (request.headers['x-amz-target'] !== undefined && typeof traceHeader === 'string')
+      onTraced(body.toString(), traceHeader);
     const invoked = asked[0]?.action === 'lambda:InvokeFunction' ? asked[0].resource.split(':').at(-1) : undefined;
     if (invoked !== undefined) {
       invoke(invoked, JSON.parse(body.toString()));
@@ -105,11 +117,17 @@ export async function openGuardedEndpoint({
   };
 }
 
-function refuse(request: IncomingMessage, response: ServerResponse): void {
+type Refusal = { readonly status: number; readonly code: string };
+
+function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, code }: Refusal = { status: 403, code: 'AccessDenied' },
+): void {
   const json = request.headers['x-amz-target'] !== undefined;
   const body = json
     ? JSON.stringify({ __type: 'com.amazonaws.sqs#AccessDeniedException', message: 'Access denied' })
-    : '<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>';
-  response.writeHead(403, { 'content-type': json ? 'application/x-amz-json-1.0' : 'application/xml' });
+    : `<Error><Code>${code}</Code><Message>${code}</Message></Error>`;
+  response.writeHead(status, { 'content-type': json ? 'application/x-amz-json-1.0' : 'application/xml' });
   response.end(request.method === 'HEAD' ? undefined : body);
 }

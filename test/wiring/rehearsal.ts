@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { GetQueueAttributesCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
 import type { S3Event } from 'aws-lambda';
+import { z } from 'zod';
 import { createS3Store } from '#aws/s3-store.ts';
 import { createSqsQueue } from '#aws/sqs-queue.ts';
 import type { Message, Queue, Store } from '#pipeline/ports.ts';
@@ -15,7 +16,7 @@ export type RehearsalProps = {
   /** As `cdk synth` wrote it. */
   readonly template: unknown;
   readonly start: (plan: FunctionPlan, environment: Readonly<Record<string, string>>) => RunningFunction;
-  /** Hours would pass between tries; so a second stands for so many. Default 720: a job's 12 minutes are one second. */
+  /** Hours would pass between tries; so a second stands for so many. Default 360: a job's 12 minutes are two seconds. */
   readonly haste?: number;
 };
 
@@ -45,10 +46,12 @@ export type Rehearsal = {
  * The template come alive on this machine: its buckets, queues and notifications in the in-process S3 and SQS, its event sources as
  * loops, its functions wherever `start` runs them, with the environment and, request by request, the grants that the template gives them.
  */
-export async function rehearse({ template, start, haste = 720 }: RehearsalProps): Promise<Rehearsal> {
+export async function rehearse({ template, start, haste = 360 }: RehearsalProps): Promise<Rehearsal> {
   const server = await bootFauxqs();
   const errors: string[] = [];
   const broken = new Map<string, string | undefined>();
+  /** SQS keeps the header of the request with each message that it brought. */
+  const traceHeaders = new Map<string, string>();
   const underWay = new Set<Promise<unknown>>();
   const track = <Result>(work: Promise<Result>): Promise<Result> => {
     underWay.add(work);
@@ -62,6 +65,10 @@ export async function rehearse({ template, start, haste = 720 }: RehearsalProps)
     isBroken: (name, resource) => {
       const ending = broken.get(functionNamed(name).command);
       return ending !== undefined && resource.endsWith(ending);
+    },
+    onTraced(body, traceHeader) {
+      const { Entries = [] } = sentSchema.parse(JSON.parse(body));
+      for (const { MessageBody } of Entries) traceHeaders.set(MessageBody, traceHeader);
     },
     invoke: (name, event) => void track(invokeAsync(functionNamed(name), event)),
   });
@@ -186,7 +193,9 @@ export async function rehearse({ template, start, haste = 720 }: RehearsalProps)
     one: FunctionPlan,
     messages: readonly Message[],
   ): Promise<void> {
-    const event = { Records: messages.map((message) => queueRecord(message, queueArn)) };
+    const event = {
+      Records: messages.map((message) => queueRecord(message, queueArn, traceHeaders.get(message.body))),
+    };
     const response = await invoke(one, event).catch(() => undefined);
     const failed = response === undefined ? messages.map(({ id }) => id) : failuresOf(response);
     await Promise.all(messages.filter(({ id }) => !failed.includes(id)).map((message) => queue.acknowledge(message)));
@@ -240,15 +249,21 @@ export async function rehearse({ template, start, haste = 720 }: RehearsalProps)
   };
 }
 
+const sentSchema = z.object({ Entries: z.array(z.object({ MessageBody: z.string() })).optional() });
+
 const deadLettersFirst = (queues: readonly QueuePlan[]): readonly QueuePlan[] =>
   [...queues].sort((one, other) => Number(one.deadLetters !== undefined) - Number(other.deadLetters !== undefined));
 
 /** https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html */
-const queueRecord = ({ id, body, receipt, receiveCount }: Message, queueArn: string) => ({
+const queueRecord = ({ id, body, receipt, receiveCount }: Message, queueArn: string, traceHeader?: string) => ({
   messageId: id,
   receiptHandle: receipt,
   body,
-  attributes: { ApproximateReceiveCount: String(receiveCount), SentTimestamp: '1545082649183' },
+  attributes: {
+    ApproximateReceiveCount: String(receiveCount),
+    SentTimestamp: '1545082649183',
+    ...(traceHeader !== undefined && { AWSTraceHeader: traceHeader }),
+  },
   messageAttributes: {},
   md5OfBody: '098f6bcd4621d373cade4e832627b4f6',
   eventSource: 'aws:sqs',

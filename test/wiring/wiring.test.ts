@@ -3,11 +3,14 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseManifest } from '#pipeline/manifest.ts';
 import { type MetricsRecord, parseMetricsRecord } from '#pipeline/metrics-record.ts';
+import { metricsKey } from '#pipeline/photo.ts';
 import { requestsPerPhoto } from '#pipeline/photo-price.ts';
 import { bundleImage } from '../../scripts/bundle.ts';
+import { logBytes } from '../../scripts/stack/photo-bill.ts';
 import { synthesise } from '../infra/synthesise.ts';
 import { startFunctionProcesses } from './function-process.ts';
 import { type Rehearsal, rehearse } from './rehearsal.ts';
+import { openXrayDaemon, type XrayDaemon } from './xray-daemon.ts';
 
 // `npm run test:wiring` sends 200 photos; `npm test` a few.
 const photoCount = Number(process.env.UNMASK_WIRING_PHOTOS ?? 4);
@@ -18,16 +21,29 @@ const example = (path: string) => readFile(`${project}/examples/${path}.jpg`);
 const masked = 'photos/frontal';
 const bare = 'references/frontal';
 const lines: string[] = [];
+/** Of one masked photo that came alone. */
+const linesAlone: string[] = [];
 let cloud: Rehearsal;
+let xray: XrayDaemon;
 
 beforeAll(async () => {
   const folder = await bundleImage({ folder: `${project}/dist/wiring` });
+  xray = await openXrayDaemon();
   cloud = await rehearse({
     template: synthesise().template().toJSON(),
     start: (plan, environment) =>
       startFunctionProcesses({
         plan,
-        environment: { ...environment, MODELS_FOLDER: `${folder}/models`, ORT_DISABLE_TELEMETRY: '1' },
+        environment: {
+          ...environment,
+          MODELS_FOLDER: `${folder}/models`,
+          ORT_DISABLE_TELEMETRY: '1',
+          // What Powertools and X-Ray take for a sign of Lambda.
+          AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
+          LAMBDA_TASK_ROOT: folder,
+          POWERTOOLS_TRACE_ENABLED: 'true',
+          AWS_XRAY_DAEMON_ADDRESS: xray.address,
+        },
         folder,
         // Two meet each other; one loads faster.
         most: photoCount > 10 ? 2 : 1,
@@ -36,7 +52,10 @@ beforeAll(async () => {
   });
 }, 5 * minutes);
 
-afterAll(() => cloud.close());
+afterAll(async () => {
+  await cloud.close();
+  await xray.close();
+});
 
 const recordOf = async (key: string): Promise<MetricsRecord> => {
   const stored = await cloud.results.get(`metrics/${key}.json`);
@@ -87,16 +106,36 @@ test(
   'a masked photo makes the requests that its price counts',
   async () => {
     const before = { ...cloud.requests };
+    const linesBefore = lines.length;
     await cloud.upload('photos/alone.jpg', await example(masked));
     await cloud.settled();
+    linesAlone.push(...lines.slice(linesBefore));
     const made = Object.entries(cloud.requests).flatMap(([kind, count]) => {
       const more = count - (before[kind] ?? 0);
       return more === 0 || kind.includes('manifest/') ? [] : [[kind, more] as const];
     });
     const sum = (action: RegExp) => made.reduce((total, [kind, count]) => total + (action.test(kind) ? count : 0), 0);
     // The upload itself is a write too.
+    expect(sum(/SendMessage/), JSON.stringify(made)).toBe(1);
     expect(1 + sum(/PutObject|ListBucket/), JSON.stringify(made)).toBe(requestsPerPhoto.s3Writes);
     expect(sum(/GetObject/), JSON.stringify(made)).toBe(requestsPerPhoto.s3Reads);
+  },
+  5 * minutes,
+);
+
+test(
+  'a name as long as S3 allows has its record and its unmasked photo too',
+  async () => {
+    const name = `${'ü'.repeat(506)}_.jpg`;
+    expect(Buffer.byteLength(`photos/${name}`)).toBe(1024);
+    await cloud.upload(`photos/${name}`, await example(masked));
+    await cloud.settled();
+    expect(cloud.refused).toEqual([]);
+    const stored = await cloud.results.get(metricsKey(`photos/${name}`));
+    const record = parseMetricsRecord(stored?.bytes ?? new Uint8Array());
+    expect(record).toMatchObject({ status: 'unmasked', photo: { key: `photos/${name}` } });
+    expect(await cloud.results.head(record.unmasked?.key ?? '')).toMatchObject({ bytes: record.unmasked?.bytes });
+    expect(await cloud.call('reconcile.handler', { olderThanMinutes: 0 })).toEqual({ uploads: 0 });
   },
   5 * minutes,
 );
@@ -155,6 +194,51 @@ test(
   },
   5 * minutes,
 );
+
+test(
+  'one trace reaches from the upload to the record, and is found by the job',
+  async () => {
+    await cloud.upload('photos/followed.jpg', await example(masked));
+    await cloud.settled();
+    const { jobId } = await recordOf('followed.jpg');
+    const [check, unmask] = await xray.until(2, ({ annotations }) => annotations.jobId === jobId);
+    expect(check).toMatchObject({ type: 'subsegment' });
+    expect(unmask).toMatchObject({ name: 'unmask', trace_id: check?.trace_id });
+    const requestsOf = (parent?: string) =>
+      xray.documents
+        .filter(({ parent_id }) => parent_id === parent)
+        .map(({ name, aws }) => `${name} ${aws?.operation}`)
+        .sort();
+    expect(requestsOf(check?.id)).toEqual(['S3 GetObject', 'S3 GetObject', 'SQS SendMessageBatch']);
+    expect(requestsOf(unmask?.id)).toEqual([
+      ...['S3 GetObject', 'S3 GetObject', 'S3 GetObject', 'S3 HeadObject'],
+      ...['S3 PutObject', 'S3 PutObject'],
+    ]);
+    const sent = xray.documents.find(({ name, parent_id }) => name === 'SQS' && parent_id === check?.id);
+    expect(unmask?.parent_id).toBe(sent?.id);
+  },
+  5 * minutes,
+);
+
+test('a masked photo logs no more than its price counts', () => {
+  const bytesOf = (pattern: RegExp) =>
+    linesAlone
+      .flatMap((text) => text.split('\n'))
+      .filter((line) => pattern.test(line))
+      .reduce((sum, line) => sum + Buffer.byteLength(line), 0);
+  const photo = bytesOf(/"message":"(job|photo)"/);
+  const metrics = bytesOf(/"PhotosUnmasked":/);
+  // A batch of four has the metrics' names once and their values four times: less than double.
+  expect(2 * metrics).toBeLessThan(logBytes.batch);
+  expect(bytesOf(/"message":"manifest"|"ManifestLagMs":/)).toBeLessThan(logBytes.move);
+  expect(photo).toBeGreaterThan(1000);
+  expect(photo).toBeLessThan(logBytes.photo);
+});
+
+test('traces hold no keys', () => {
+  expect(xray.documents.length).toBeGreaterThan(10);
+  expect(JSON.stringify(xray.documents)).not.toMatch(/holiday|again\.jpg|unread|followed|\.jpg/);
+});
 
 test('logs hold no keys', () => {
   expect(lines.join('\n')).toContain('"status":"unmasked"');

@@ -357,10 +357,9 @@ const fill = (chunk) => {
   chunk.filled = true;
 };
 
-/** @param {Chunk} chunk */
-const empty = (chunk) => {
+/** @param {Chunk} chunk @param {number} height What it has now; to ask for it between two changes would lay the page out each time. */
+const empty = (chunk, height) => {
   if (!chunk.filled || chunk.element.contains(document.activeElement)) return;
-  const { height } = chunk.element.getBoundingClientRect();
   list.itemHeight = height / chunk.items;
   chunk.hold(height);
   chunk.filled = false;
@@ -378,9 +377,10 @@ const watch = (chunks) => {
   const byElement = new Map(chunks.map((chunk) => [chunk.element, chunk]));
   list.observer = new IntersectionObserver(
     (entries) => {
-      for (const { target, isIntersecting } of entries) {
+      for (const { target, isIntersecting, boundingClientRect } of entries) {
         const chunk = byElement.get(/** @type {HTMLElement} */ (target));
-        if (chunk) (isIntersecting ? fill : empty)(chunk);
+        if (chunk && isIntersecting) fill(chunk);
+        else if (chunk) empty(chunk, boundingClientRect.height);
       }
     },
     { rootMargin: `${nearPixels}px 0px` },

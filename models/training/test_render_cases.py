@@ -1,0 +1,49 @@
+"""The photos that `npm run evaluate` reads, on drawn heads.
+
+    pytest test_render_cases.py
+"""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+import evaluate
+import render_cases
+from test_evaluate import data  # noqa: F401  (a fixture)
+
+
+def read(path):
+    return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+
+
+@pytest.mark.parametrize("case", ["I", "I-celeba", "II", "III-25", "IV"])
+def test_the_files_hold_what_evaluate_measures(data, tmp_path, case):  # noqa: F811
+    lines = list(render_cases.render_case(case, data, tmp_path))
+    expected = list(evaluate.samples(data, case))
+    assert [line["file"] for line in lines] == [face.file for face, _ in expected]
+    for line, (_, sample) in zip(lines, expected):
+        assert np.array_equal(read(tmp_path / line["photo"]), sample.photo)
+        assert np.array_equal(read(tmp_path / line["truth"]), sample.truth)
+        assert np.array_equal(cv2.imread(str(tmp_path / line["region"]), cv2.IMREAD_GRAYSCALE) > 0, sample.region)
+        assert ("a" in line) == (sample.to_crop is not None)
+        if sample.to_crop is not None:
+            a, b, tx, ty = (float(line[name]) for name in ("a", "b", "tx", "ty"))
+            assert np.array_equal(np.array([[a, -b, tx], [b, a, ty]]), sample.to_crop)
+
+
+def test_the_same_command_writes_the_same_lines(data, tmp_path):  # noqa: F811
+    assert list(render_cases.render_case("II", data, tmp_path)) == list(render_cases.render_case("II", data, tmp_path))
+
+
+def test_an_outline_is_drawn_in_the_crop_and_knows_the_edge_of_its_photo(tmp_path):
+    (tmp_path / "masked").mkdir()
+    cv2.imwrite(str(tmp_path / "masked" / "a.png"), np.full((100, 120, 3), 90, np.uint8))
+    outline = {"file": "a.png", "eyes": [40, 50, 70, 50], "polygons": [[40, 60, 70, 60, 70, 80, 40, 80]]}
+    (tmp_path / "outlines.json").write_text(json.dumps({"outlines": [outline]}))
+    (line,) = render_cases.render_outlines(tmp_path, tmp_path / "out", tmp_path / "outlines.json")
+    region = cv2.imread(str(tmp_path / "out" / line["region"]), cv2.IMREAD_GRAYSCALE)  # [256, 256], twice the photo's size
+    assert (float(line["a"]), float(line["b"])) == (2, 0)
+    assert (region[160, 128], region[130, 128], region[230, 128]) == (255, 128, 0)
+    assert (region == 255).mean() == pytest.approx(60 * 40 / 256**2, rel=0.06)

@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { createRaster, type Plane, type Raster } from '#image/raster.ts';
+import {
+  gradientEnergy,
+  intersectionOverUnion,
+  measureAnswer,
+  measureNames,
+  shareLeftOver,
+} from '../../scripts/evaluation/measures.ts';
+
+type Vector = Readonly<Record<(typeof measureNames)[number] | 'width' | 'height', number>>;
+const vectors: readonly Vector[] = JSON.parse(readFileSync(new URL('vectors/measures.json', import.meta.url), 'utf8'));
+
+const plane = (width: number, height: number, value: (x: number, y: number) => number): Plane => ({
+  width,
+  height,
+  data: Float32Array.from({ length: width * height }, (_, pixel) => value(pixel % width, Math.floor(pixel / width))),
+});
+
+const raster = (width: number, height: number, value: (x: number, y: number, c: number) => number): Raster =>
+  createRaster(
+    width,
+    height,
+    3,
+    Uint8Array.from({ length: 3 * width * height }, (_, at) => {
+      const pixel = Math.floor(at / 3);
+      return value(pixel % width, Math.floor(pixel / width), at % 3);
+    }),
+  );
+
+// The formulas are those of vectors/measures.py.
+const truthAt = (x: number, y: number, c: number) =>
+  64 + (((x * (3 + c) + y * (5 + 2 * c) + ((x * y) >> 4) * (c + 1)) & 255) >> 1);
+const answerAt = (x: number, y: number, c: number) =>
+  Math.min(255, Math.max(0, truthAt(x, y, c) + 6 * (((7 * x + 13 * y + 5 * c) % 11) - 5)));
+
+test.each(vectors)('$width x $height: every figure is that of evaluate.py', ({ width, height, ...expected }) => {
+  const isGarment = (x: number, y: number) =>
+    (4 * x - 2 * width) ** 2 * height ** 2 + (4 * y - 3 * height) ** 2 * width ** 2 < width ** 2 * height ** 2 * 4;
+  const measures = measureAnswer(
+    raster(width, height, truthAt),
+    plane(width, height, (x, y) => Number(isGarment(x, y))),
+    {
+      raster: raster(width, height, answerAt),
+      restored: plane(width, height, (x, y) => Number(isGarment(x, y) && 3 * x < 2 * width)),
+      probability: plane(width, height, (x, y) => ((x * 31 + y * 17) % 97) / 96),
+    },
+  );
+  for (const name of measureNames) expect(measures[name], name).toBeCloseTo(expected[name], 9);
+});
+
+test('gradient energy of a ramp by hand', () => {
+  // 2 rows of 2 horizontal pairs, 4 levels apart; vertical pairs are flat.
+  const region = plane(10, 5, (x, y) => Number(y >= 1 && y < 3 && x >= 2 && x < 5));
+  expect(
+    gradientEnergy(
+      raster(10, 5, (x) => 4 * x),
+      region,
+    ),
+  ).toBeCloseTo(4 * 16, 9);
+});
+
+test('a row does not go on in the next one', () => {
+  const everywhere = plane(2, 2, () => 1);
+  expect(
+    gradientEnergy(
+      raster(2, 2, (x) => 10 * x),
+      everywhere,
+    ),
+  ).toBeCloseTo(2 * 100, 9);
+});
+
+test('overlap and left-over of two regions by hand', () => {
+  const one = plane(4, 1, (x) => Number(x < 2));
+  const other = plane(4, 1, (x) => Number(x === 1 || x === 2));
+  expect(intersectionOverUnion(one, other)).toBeCloseTo(1 / 3, 12);
+  expect(shareLeftOver(one, other)).toBe(0.5);
+  expect(
+    shareLeftOver(
+      plane(4, 1, () => 0),
+      other,
+    ),
+  ).toBeNull();
+});
