@@ -29,7 +29,8 @@ BOX_SHARE = 0.36  # eye distance / height of the face box on a frontal head; a t
 BOX_PER_BROW_TO_CHIN = 1.31  # height of the face box / distance from brows to chin, frontal heads
 SOURCE_SHARES = {"aaf": 0.4}  # this one source is more than half of the faces; the others share the rest by their size
 GREY_SHARE = 0.08  # colour photos made grey, or grey photos come back tinted
-DEGRADED_SHARE = 0.1
+SOFT_SHARE = 0.4  # a soft photo wants a soft face: a completer that has seen few of them paints specks
+REMAINS_SHARE = 0.3
 WORN_SHARE = 0.3  # of the segmenter's samples, once real masks have weak outlines
 EYE_LEVEL = 0.38  # of the height of a detector's face box
 
@@ -223,6 +224,33 @@ def loosen(region: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return grown > 0
 
 
+def soften(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A small face enlarged, often after JPEG, without noise: grain is the pipeline's to give back. uint8 [H, W, 3] -> the same."""
+    height, width = image.shape[:2]
+    share = rng.uniform(0.28, 0.85)
+    small = cv2.resize(image, (round(width * share), round(height * share)), interpolation=cv2.INTER_AREA)
+    if rng.random() < 0.6:
+        _, code = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(55, 96))])
+        small = cv2.imdecode(code, cv2.IMREAD_COLOR)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC if rng.random() < 0.5 else cv2.INTER_LINEAR)
+
+
+def leave_remains(image: np.ndarray, region: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Bits of the mask just outside the region, as a segmenter that missed them would leave them. uint8 [H, W, 3] -> a copy."""
+    reach = int(rng.integers(2, 8))
+    grown = cv2.dilate(region.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
+    rim, near = grown & ~region, np.zeros(region.shape, np.uint8)
+    places = np.argwhere(rim)
+    for y, x in places[rng.integers(0, len(places), int(rng.integers(1, 5)))] if len(places) else ():
+        axes = tuple(int(v) for v in rng.integers(6, 40, 2))
+        cv2.ellipse(near, (int(x), int(y)), axes, float(rng.uniform(0, 180)), 0, 360, 1, -1)
+    remains = rim & (near > 0)
+    image = image.copy()
+    fabric = masks.any_colour(rng) + rng.normal(0, 6, (int(remains.sum()), 3))
+    image[remains] = np.clip(fabric, 0, 255).astype(np.uint8)
+    return image
+
+
 def flip(rng: np.random.Generator, *arrays: np.ndarray) -> list[np.ndarray]:
     """All arrays mirrored left to right, or none, by the toss of a coin."""
     return [np.ascontiguousarray(a[:, ::-1]) for a in arrays] if rng.random() < 0.5 else list(arrays)
@@ -246,12 +274,17 @@ def planes(image: np.ndarray) -> np.ndarray:
 
 
 def completion_sample(faces: Faces, rng: np.random.Generator, size: int = CROP) -> dict[str, np.ndarray]:
-    """A bare face and a region to be erased. -> image uint8 [3, size, size], region uint8 [1, size, size] of 0 and 1."""
+    """A bare face and a region to be erased, now and then with remains of the mask at its rim.
+
+    -> image uint8 [3, size, size], true under the region; region uint8 [1, size, size] of 0 and 1.
+    """
     image, landmarks = draw_face(faces, rng)
     region = loosen(masks.draw_region(landmarks, image.shape, rng), rng)
     image = recolour(image, rng)
-    if rng.random() < DEGRADED_SHARE:
-        image = masks.photometric(image, rng, 0.6)
+    if rng.random() < SOFT_SHARE:
+        image = soften(image, rng)
+    if rng.random() < REMAINS_SHARE:
+        image = leave_remains(image, region, rng)
     image, region = flip(rng, image, region)
     return {"image": planes(to_size(image, size)), "region": planes(region_to_size(region, size))}
 

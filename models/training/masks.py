@@ -558,7 +558,8 @@ _MEDICAL = np.array([[172, 208, 228], [140, 190, 222], [198, 220, 232], [238, 24
                      [40, 40, 44], [232, 190, 205], [186, 225, 215], [90, 150, 205], [120, 205, 225]], np.float32)
 
 
-def _any_colour(rng):
+def any_colour(rng):
+    """A colour that fabric comes in. -> float32 [3] RGB, 0 to 255, a little beyond now and then"""
     pick = rng.uniform()
     if pick < 0.26:
         return np.full(3, rng.uniform(14, 52), np.float32) + rng.normal(0, 3, 3).astype(np.float32)
@@ -574,7 +575,7 @@ def _any_colour(rng):
 
 def _paint(family, u, v, inside, unit, rng):
     """Colour of the fabric before light: float32 [h, w, 3]."""
-    base = _any_colour(rng)
+    base = any_colour(rng)
     if family == "surgical" and rng.uniform() < 0.85:
         base = _MEDICAL[rng.integers(len(_MEDICAL))] + rng.normal(0, 9, 3).astype(np.float32)
     if family == "respirator" and rng.uniform() < 0.72:
@@ -597,7 +598,7 @@ def _paint(family, u, v, inside, unit, rng):
         colour *= 1 - rng.uniform(0.05, 0.35) * hem[..., None]
     if family in ("cloth", "printed", "plain") and rng.uniform() < 0.12:  # border in another colour
         band = np.clip((rng.uniform(0.04, 0.1) - inside) / 0.01, 0, 1)[..., None]
-        colour += (_any_colour(rng) - colour) * band
+        colour += (any_colour(rng) - colour) * band
     if family == "respirator":
         colour = _respirator_marks(colour, u, v, unit, rng)
     return colour
@@ -632,11 +633,11 @@ def _respirator_marks(colour, u, v, unit, rng):
 def _pattern(u, v, base, rng):
     """Printed fabric: stripes, checks, dots, camouflage, blossoms, lettering, a tile of scribbles."""
     kind = rng.choice(["stripes", "checks", "dots", "camouflage", "blossoms", "bouquet", "scribble", "gradient", "badge", "painted", "glitter"])
-    other = _any_colour(rng)
+    other = any_colour(rng)
     if kind == "painted":  # soft blots of three colours, as in a photo print
         a, b = (0.5 + 0.5 * np.tanh(_noise(u, v, rng, *rng.uniform(0.6, 3, 2), rng.normal(), octaves=3) * rng.uniform(0.8, 4))[..., None] for _ in range(2))
         blot = base + (other - base) * a
-        return blot + (_any_colour(rng) - blot) * b
+        return blot + (any_colour(rng) - blot) * b
     if kind == "glitter":
         grain = rng.standard_normal((u.shape[0], u.shape[1], 1)).astype(np.float32)
         return np.clip(base * (1 + rng.uniform(0.1, 0.4) * grain) + 160 * (grain > rng.uniform(1.6, 2.4)), 0, 255)
@@ -654,16 +655,16 @@ def _pattern(u, v, base, rng):
         return base + (other - base) * np.clip(0.5 + 0.6 * a, 0, 1)[..., None]
     if kind == "camouflage":
         field = _noise(u, v, rng, rng.uniform(0.8, 2.5), rng.uniform(0.8, 2.5), octaves=2)
-        colours = np.stack([base, other, _any_colour(rng), base * 0.6])
+        colours = np.stack([base, other, any_colour(rng), base * 0.6])
         return colours[np.digitize(field, np.sort(rng.normal(0, 0.7, 3)))]
     size = 96
     tile = np.empty((size, size, 3), np.uint8)
     tile[:] = np.clip(base, 0, 255)
-    inks = [other, _any_colour(rng), base * 0.5 + other * 0.5]
+    inks = [other, any_colour(rng), base * 0.5 + other * 0.5]
     if kind == "bouquet":  # large flowers close together, every one of its own colour
         for _ in range(int(rng.integers(14, 34))):
             x, y, radius = *(int(n) for n in rng.integers(0, size, 2)), int(rng.integers(4, 13))
-            ink, heart = _any_colour(rng).tolist(), _any_colour(rng).tolist()
+            ink, heart = any_colour(rng).tolist(), any_colour(rng).tolist()
             for petal in range(6):
                 centre = (int(x + radius * math.cos(petal * 1.047 + x)), int(y + radius * math.sin(petal * 1.047 + x)))
                 cv2.circle(tile, centre, max(2, int(radius * 0.6)), ink, -1, cv2.LINE_AA)
@@ -700,7 +701,7 @@ def _strap_layer(outline, shape, shift, family, light, rng):
     for points, width in outline.straps:
         _stroke(alpha, points - shift, width, cv2.LINE_AA)
     pick = rng.uniform()
-    tone = np.array([236, 236, 236.0]) if pick < 0.62 else np.array([34, 34, 36.0]) if pick < 0.8 else np.array([225, 205, 60.0]) if pick < 0.88 and family == "respirator" else _any_colour(rng)
+    tone = np.array([236, 236, 236.0]) if pick < 0.62 else np.array([34, 34, 36.0]) if pick < 0.8 else np.array([225, 205, 60.0]) if pick < 0.88 and family == "respirator" else any_colour(rng)
     if light.grey:
         tone = np.full(3, tone.mean())
     alpha = alpha.astype(np.float32) / 255
@@ -836,7 +837,7 @@ def _microphone(face, points, rng):
     cv2.circle(head, tuple(int(n * 16) for n in ball), int(radius * 16), 255, -1, cv2.LINE_8, 4)
     tone = rng.choice([25.0, 45.0, 90.0, 150.0])
     image, first = _onto(face, handle, np.full(3, tone * 0.8), radius * 0.5, rng)
-    image, second = _onto(image, head, _any_colour(rng) if rng.uniform() < 0.3 else np.full(3, tone), radius * 0.8, rng)
+    image, second = _onto(image, head, any_colour(rng) if rng.uniform() < 0.3 else np.full(3, tone), radius * 0.8, rng)
     return image, first | second
 
 
@@ -856,7 +857,7 @@ def _phone(face, points, rng):
     corners = cv2.boxPoints(((float(centre[0]), float(centre[1])), (float(size[0]), float(size[1])), float(rng.normal(0, 25))))
     covered = np.zeros(face.shape[:2], np.uint8)
     _fill(covered, corners)
-    return _onto(face, covered, _any_colour(rng), unit * 0.05, rng)
+    return _onto(face, covered, any_colour(rng), unit * 0.05, rng)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -55,6 +55,25 @@ def test_a_completion_sample_has_a_region_of_zeros_and_ones_on_the_lower_face():
     assert sample["region"][0, 64:].sum() > sample["region"][0, :64].sum()
 
 
+def test_a_softened_photo_keeps_its_size_and_colour_and_loses_its_detail():
+    image, rng = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8), np.random.default_rng(4)
+    for _ in range(8):
+        soft = data.soften(image, rng)
+        assert soft.shape == image.shape and soft.dtype == np.uint8
+        assert np.allclose(soft.mean((0, 1)), image.mean((0, 1)), atol=2)
+        assert soft.std() < 0.75 * image.std()
+
+
+def test_remains_of_a_mask_lie_just_outside_the_region_and_never_under_it():
+    image, region = np.full((256, 256, 3), 90, np.uint8), np.zeros((256, 256), bool)
+    region[140:210, 80:180] = True
+    changed = [(data.leave_remains(image, region, np.random.default_rng(seed)) != image).any(2) for seed in range(20)]
+    near = cv2.dilate(region.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
+    assert all(not (change & region).any() and not (change & ~near).any() for change in changed)
+    assert sum(change.any() for change in changed) >= 18
+    assert (image == 90).all()
+
+
 def test_a_worn_sample_differs_from_the_truth_only_under_the_garment_and_its_shadow():
     sample = data.worn_sample(made_up_faces(), np.random.default_rng(2), 256, index=0)
     differs = (sample["image"].astype(int) - sample["truth"]).__abs__().max(0) > 40

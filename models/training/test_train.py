@@ -84,6 +84,19 @@ def test_a_critic_is_punished_for_being_steep():
     assert steep.item() == pytest.approx(9 / 64)  # its mean score rises by 3 / 64 with each of 64 pixels
 
 
+def test_specks_are_fine_contrast_beyond_the_truth_s_not_a_lack_of_it():
+    region = torch.zeros(1, 1, 80, 80)
+    region[..., 20:60, 20:60] = 1
+    smooth = torch.full((1, 3, 80, 80), 0.5)
+    dotted = smooth.clone()
+    dotted[..., 22:58:6, 22:58:6] = 0.9
+    outside = smooth.clone()
+    outside[..., 2:14:4, 2:14:4] = 0.9
+    assert train.specks(dotted, smooth, region) > 0.02
+    assert train.specks(smooth, dotted, region) == 0 and train.specks(dotted, dotted, region) == 0
+    assert train.specks(outside, smooth, region) < 1e-6
+
+
 def test_the_coarse_natural_stage_trains_the_completer_alone(folder):
     run("complete", folder, 4)
     scores = run("natural-coarse", folder, 8, "--start", str(folder / "runs" / "complete.pt"))
