@@ -12,7 +12,7 @@
 
 Every stage writes OUT/<stage>.pt (about every two minutes, at the end, on Ctrl-C and on SIGTERM), OUT/<stage>.csv and
 OUT/<stage>.png (curves). `--resume` goes on from OUT/<stage>.pt as if it had never stopped. A checkpoint carries the
-config, the git commit, the seed and the scores. `--celeba DIR` trains on CelebA's published split instead of --data.
+config, the git commit, the seed and the scores. It computes in bf16 where the processor can, else in fp32. `--celeba DIR` trains on CelebA's published split instead of --data.
 """
 
 from __future__ import annotations
