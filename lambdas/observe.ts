@@ -1,7 +1,7 @@
 import type { CheckOutcome } from '#pipeline/check-photo.ts';
 import type { Commit } from '#pipeline/commit-record.ts';
 import type { Manifest } from '#pipeline/manifest.ts';
-import type { MetricsRecord } from '#pipeline/metrics-record.ts';
+import { isUnmaskedFace, type MetricsRecord } from '#pipeline/metrics-record.ts';
 import type { Status } from '#pipeline/status.ts';
 
 /** Where CloudWatch has the metrics: every function says the same, so that they add up. */
@@ -50,7 +50,7 @@ export type Sinks = {
 export function createObserver({ line, measure, annotate }: Sinks): Observer {
   const settled = (record: MetricsRecord) => {
     measure(photosBy[record.status], 'Count', 1);
-    measure('FacesUnmasked', 'Count', record.faces.filter(({ seam }) => seam !== null).length);
+    measure('FacesUnmasked', 'Count', record.faces.filter(isUnmaskedFace).length);
     if (record.cost) measure('CostUsd', 'None', record.cost.usd);
     for (const stage of stages) {
       const milliseconds = record.timings[stage];

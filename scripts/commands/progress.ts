@@ -1,5 +1,6 @@
 import { SingleBar } from 'cli-progress';
 import type { Settled } from '#local/embedded-pipeline.ts';
+import { isUnmaskedFace } from '#pipeline/metrics-record.ts';
 import { photoPath } from '#pipeline/photo.ts';
 import { printable } from './printable.ts';
 
@@ -88,4 +89,4 @@ function timeLeft(seconds: number, done: number): string {
   return seconds < 5400 ? `${Math.round(seconds / 60)} min left` : `${(seconds / 3600).toFixed(1)} h left`;
 }
 
-const facesUnmasked = ({ faces }: Settled['record']): number => faces.filter(({ seam }) => seam !== null).length;
+const facesUnmasked = ({ faces }: Settled['record']): number => faces.filter(isUnmaskedFace).length;

@@ -1,5 +1,12 @@
 import type { Box } from '#image/box.ts';
-import type { FaceRecord, MetricsRecord, Quality, ReasonCode, Status } from '#pipeline/metrics-record.ts';
+import {
+  type FaceRecord,
+  isUnmaskedFace,
+  type MetricsRecord,
+  type Quality,
+  type ReasonCode,
+  type Status,
+} from '#pipeline/metrics-record.ts';
 import { metricsKey, photoPath } from '#pipeline/photo.ts';
 import { faceView } from './face-view.ts';
 import type { PhotoPictures } from './pictures.ts';
@@ -42,9 +49,6 @@ export type FaceRow = {
   /** Which square of the unmasked photo to show where no picture is embedded. */
   readonly view?: Box;
 };
-
-/** A face that the unmasker changed: its seam was measured. */
-export const isUnmaskedFace = ({ seam }: FaceRecord): boolean => seam !== null;
 
 export function photoRow(record: MetricsRecord, pictures: PhotoPictures | undefined, linked = true): PhotoRow {
   const { status, reason, photo, unmasked, faces, timings, createdAt } = record;

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Box } from '#image/box.ts';
-import type { MetricsRecord } from '#pipeline/metrics-record.ts';
+import { isUnmaskedFace, type MetricsRecord } from '#pipeline/metrics-record.ts';
 import { versionOf } from '#pipeline/photo.ts';
 import type { Store } from '#pipeline/ports.ts';
 import type { MakeThumbnails } from '#vision/thumbnail.ts';
 import { faceView } from './face-view.ts';
-import { isUnmaskedFace } from './photo-row.ts';
 
 /** Base64 of WebP. `faces` by index in the record; a picture that could not be made is missing. */
 export type PhotoPictures = {

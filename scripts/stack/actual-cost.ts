@@ -5,9 +5,9 @@ import { systemClock } from '#local/system-clock.ts';
 import { statuses } from '#pipeline/status.ts';
 import measured from '../../infra/measured.json' with { type: 'json' };
 import { businessNamespace, type MetricName, metricDimensions, photosBy, stages } from '../../lambdas/observe.ts';
+import type { StackOptions } from '../commands/options.ts';
 import { sinceDate } from '../commands/since.ts';
 import { countText, durationText, sum } from '../report/numbers.ts';
-import type { CostOptions } from './cost.ts';
 import { bill, total } from './photo-bill.ts';
 import { plainTable, usdText } from './plain-table.ts';
 
@@ -17,8 +17,13 @@ const hourSeconds = 3600;
 const fineDays = 15;
 const dayMs = 86_400_000;
 
+export type ActualCostOptions = StackOptions & {
+  /** A date, or so long ago: 30d. */
+  readonly since: string;
+};
+
 /** What the functions measured of themselves, from CloudWatch. */
-export async function actualCost(options: CostOptions): Promise<void> {
+export async function actualCost(options: ActualCostOptions): Promise<void> {
   const now = systemClock.now();
   const since = sinceDate(options.since, now);
   const stack = await findStack(options);

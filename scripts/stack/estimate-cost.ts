@@ -1,13 +1,31 @@
+import type { Architecture } from '#pipeline/photo-price.ts';
 import measured from '../../infra/measured.json' with { type: 'json' };
 import { UsageError } from '../commands/exit-codes.ts';
 import { countText, pluralText, sum } from '../report/numbers.ts';
-import type { CostOptions } from './cost.ts';
 import { type MonthLine, monthBill } from './month-bill.ts';
 import { bill, defaultMb, freePhotos, total } from './photo-bill.ts';
 import { plainTable, usdText } from './plain-table.ts';
 
+export type EstimateCostOptions = {
+  /** Photos a month. */
+  readonly photos: number;
+  readonly architecture?: Architecture;
+  /** MB. */
+  readonly memory?: number;
+  readonly photoMb: number;
+  readonly faceDays: number;
+  readonly json?: boolean;
+};
+
 /** By measured milliseconds and published prices; asks nobody. */
-export function estimateCost({ photos, architecture = 'x86_64', memory, photoMb, faceDays, json }: CostOptions): void {
+export function estimateCost({
+  photos,
+  architecture = 'x86_64',
+  memory,
+  photoMb,
+  faceDays,
+  json,
+}: EstimateCostOptions): void {
   const memoryMb = memory ?? defaultMb;
   if (memoryMb < 1024 || memoryMb > 3008)
     throw new UsageError(`Expected --memory from 1024 to 3008 but received ${memoryMb}: the stack takes no other.`);

@@ -2,7 +2,7 @@ import type { QueueDepth } from '#aws/queue-depth.ts';
 import { statuses } from '#pipeline/status.ts';
 import { countText, durationText, pluralText } from '../report/numbers.ts';
 import { plainTable } from './plain-table.ts';
-import type { StackStatus } from './status.ts';
+import type { StackStatus } from './stack-status.ts';
 
 /** For people. */
 export function statusText({ stack, region, queues, manifest, alarms, dashboardUrl }: StackStatus): string {

@@ -1,38 +1,14 @@
 import { cloudWatchClient, s3Client, sqsClient } from '#aws/clients.ts';
 import { type DeployedStack, findStack } from '#aws/find-stack.ts';
-import { readAlarms, readMetrics, type WatchedAlarm } from '#aws/metrics.ts';
+import { readAlarms, readMetrics } from '#aws/metrics.ts';
 import { type QueueDepth, readQueueDepth } from '#aws/queue-depth.ts';
 import { createS3Store } from '#aws/s3-store.ts';
 import { systemClock } from '#local/system-clock.ts';
-import { type Manifest, manifestKey, parseManifest } from '#pipeline/manifest.ts';
+import { manifestKey, parseManifest } from '#pipeline/manifest.ts';
 import { exitCodes } from '../commands/exit-codes.ts';
 import type { StackOptions } from '../commands/options.ts';
+import type { StackStatus } from './stack-status.ts';
 import { statusText } from './status-text.ts';
-
-/** How a deployed stack is, as data: the line of --json. */
-export type StackStatus = {
-  readonly stack: string;
-  readonly region: string;
-  /** No alarm rings and no dead letter lies there. */
-  readonly healthy: boolean;
-  readonly queues: {
-    readonly jobs: QueueDepth & {
-      /** null: there is none, or CloudWatch does not know it yet. */
-      readonly oldestSeconds: number | null;
-    };
-    readonly deadLetters: QueueDepth;
-    readonly records: QueueDepth;
-  };
-  /** Of the newest upload of each key; null: nothing was ever recorded. */
-  readonly manifest: {
-    readonly counts: Manifest['counts'];
-    readonly photos: number;
-    readonly updatedAt: string;
-    readonly ageSeconds: number;
-  } | null;
-  readonly alarms: { readonly all: number; readonly ringing: readonly WatchedAlarm[] };
-  readonly dashboardUrl: string;
-};
 
 /**
  * `unmask status`: what waits, what came of the photos, what rings. Exit code 1 when an alarm rings or a dead letter lies there. Seven

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { AwsError, explain } from '#aws/aws-error.ts';
 import { systemClock } from '#local/system-clock.ts';
-import type { MetricsRecord } from '#pipeline/metrics-record.ts';
+import { isUnmaskedFace, type MetricsRecord } from '#pipeline/metrics-record.ts';
 import { photoPath } from '#pipeline/photo.ts';
 import { listenForInterrupt } from '../commands/interrupt.ts';
 import type { StackOptions } from '../commands/options.ts';
@@ -79,7 +79,7 @@ function createIsNew(since: Date): (record: MetricsRecord) => boolean {
 const byTime = (a: MetricsRecord, b: MetricsRecord): number => (a.createdAt < b.createdAt ? -1 : 1);
 
 function lineOf({ createdAt, status, photo, faces, timings, reason }: MetricsRecord): string {
-  const unmasked = faces.filter(({ seam }) => seam !== null).length;
+  const unmasked = faces.filter(isUnmaskedFace).length;
   const details = [
     ...(unmasked > 0 ? [pluralText(unmasked, 'face')] : []),
     ...(timings.totalMs === undefined ? [] : [durationText(timings.totalMs)]),
