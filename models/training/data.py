@@ -334,15 +334,13 @@ class Worn:
     known: np.ndarray
 
 
-def read_worn(data: Path, split: str, probability: Callable[[np.ndarray], np.ndarray]) -> list[Worn]:
-    """Real masked faces of `data/masked` with weak outlines; about 0.15 s a photo.
+def worn_crops(data: Path, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Real masked faces of `data/masked`, roughly aligned: the eyes are guessed from the box, a few degrees and pixels off.
 
-    probability: what a first segmenter thinks, uint8 [256, 256, 3] -> float [256, 256]. Photos whose outline is implausible
-    are left out. The eyes are guessed from the box, so crops are a few degrees and pixels off.
+    -> crop uint8 [256, 256, 3], inside bool [256, 256]: false where the photo had ended and its border was repeated
     """
     with open(data / "masked" / "index.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == split and row["kind"] == "real"]
-    found = []
     for row in rows:
         photo = read_image(data / "masked" / row["file"])
         left, top, right, bottom = (float(row[f"face_{side}"]) for side in ("xmin", "ymin", "xmax", "ymax"))
@@ -350,7 +348,17 @@ def read_worn(data: Path, split: str, probability: Callable[[np.ndarray], np.nda
         level = top + EYE_LEVEL * (bottom - top)
         matrix = alignment(np.array([[middle - half, level], [middle + half, level]]))
         crop = cv2.warpAffine(photo, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        inside = cv2.warpAffine(np.ones(photo.shape[:2], np.uint8), matrix, (CROP, CROP)) > 0
+        yield crop, cv2.warpAffine(np.ones(photo.shape[:2], np.uint8), matrix, (CROP, CROP)) > 0
+
+
+def read_worn(data: Path, split: str, probability: Callable[[np.ndarray], np.ndarray]) -> list[Worn]:
+    """The faces of `worn_crops` with weak outlines; about 0.15 s a photo.
+
+    probability: what a first segmenter thinks, uint8 [256, 256, 3] -> float [256, 256]. Photos whose outline is implausible
+    are left out.
+    """
+    found = []
+    for crop, inside in worn_crops(data, split):
         garment, known = weak_outline(crop, probability(crop))
         if 0.04 < garment.mean() < 0.4:
             found.append(Worn(crop, garment, known & inside))
@@ -387,20 +395,31 @@ def weak_outline(crop: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray,
 def worn_crop_sample(worn: list[Worn], rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
     """A real masked crop, moved, turned, recoloured and degraded at random; the shape of `mask_sample`."""
     chosen = worn[int(rng.integers(len(worn)))]
-    roll, scale, x, y = rng.uniform(-1, 1, 4) * (10, 0.15, 8, 8)
-    matrix = alignment(EYES, roll=roll, scale=1 + scale, shift=(x, y))
-    image = cv2.warpAffine(chosen.image, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    garment, known = (
-        cv2.warpAffine(a.astype(np.uint8), matrix, (CROP, CROP), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-        for a in (chosen.garment, chosen.known)
-    )
+    image, garment, known = move(rng, chosen.image, chosen.garment, chosen.known)
     image = masks.photometric(recolour(image, rng), rng)
-    image, garment, known = flip(rng, image, garment > 0, known > 0)
+    image, garment, known = flip(rng, image, garment, known)
     return {
         "image": planes(to_size(image, size)),
         "region": planes(region_to_size(garment, size)),
         "counts": planes(region_to_size(known, size)),
     }
+
+
+def worn_photo_sample(crops: list[np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """A real masked crop, moved, turned and recoloured at random. -> worn uint8 [3, 256, 256]; nobody knows the truth under it."""
+    (image,) = move(rng, crops[int(rng.integers(len(crops)))])
+    return {"worn": planes(flip(rng, recolour(image, rng))[0])}
+
+
+def move(rng: np.random.Generator, image: np.ndarray, *regions: np.ndarray) -> list[np.ndarray]:
+    """A crop and bool regions of it, turned, scaled and shifted alike at random, edges repeated."""
+    roll, scale, x, y = rng.uniform(-1, 1, 4) * (10, 0.15, 8, 8)
+    matrix = alignment(EYES, roll=roll, scale=1 + scale, shift=(x, y))
+
+    def warp(array: np.ndarray, flags: int) -> np.ndarray:
+        return cv2.warpAffine(array, matrix, (CROP, CROP), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+    return [warp(image, cv2.INTER_LINEAR), *(warp(region.astype(np.uint8), cv2.INTER_NEAREST) > 0 for region in regions)]
 
 
 def worn_sample(faces: Faces, rng: np.random.Generator, size: int = CROP // 2, index: int | None = None) -> dict[str, np.ndarray]:

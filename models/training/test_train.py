@@ -97,6 +97,43 @@ def test_specks_are_fine_contrast_beyond_the_truth_s_not_a_lack_of_it():
     assert train.specks(outside, smooth, region) < 1e-6
 
 
+def test_a_restored_part_may_have_as_much_fine_contrast_as_the_face_that_is_seen():
+    region = torch.zeros(1, 1, 128, 128)
+    region[..., 75:110, 40:90] = 1
+    torch.manual_seed(0)
+    noisy = 0.5 + 0.04 * torch.randn(1, 3, 128, 128)
+    masked = noisy * (1 - region) + region * torch.rand(1, 3, 128, 128)  # what the mask looks like does not count
+    allowed = train.visible_contrast(masked, region)
+    contrast, share = train.fine_contrast(noisy, region)
+    assert allowed.shape == (1, 3, 1, 1) and allowed.mean() == pytest.approx(1.5 * 0.04 * 0.8 * 8 / 9 * 1.06, rel=0.05)
+    assert train.over_region((contrast / allowed - 1).relu(), share) < 0.01
+    assert train.over_region((2 * contrast / allowed - 1).relu(), share) > 0.4
+    assert train.visible_contrast(torch.full_like(noisy, 0.5), region).min() == pytest.approx(1 / 255)
+
+
+@pytest.mark.parametrize("stage", ["natural-coarse", "natural"])
+def test_natural_stages_learn_from_real_masks_without_a_truth(folder, stage):
+    lines = ["file,source,split,kind,width,height,face_xmin,face_ymin,face_xmax,face_ymax"]
+    for split in ("train", "val"):
+        (folder / "masked" / split).mkdir(parents=True)
+        face = cv2.imread(str(folder / "faces" / split / "0.png"))
+        cv2.rectangle(face, (80, 140), (180, 230), (200, 160, 90), -1)
+        cv2.imwrite(str(folder / "masked" / split / "0.png"), face)
+        lines.append(f"{split}/0.png,made-up,{split},real,256,256,60,40,200,240")
+    (folder / "masked" / "index.csv").write_text("\n".join(lines))
+    run("complete", folder, 4)
+    scores = run(stage, folder, 8, "--real", "--start", str(folder / "runs" / "complete.pt"))
+    assert np.isfinite(scores["realExcess"]) and np.isfinite(scores["regionPsnr"])
+    run(stage, folder, 12, "--resume")  # without them again: the log keeps the column
+    log = (folder / "runs" / f"{stage}.csv").read_text().splitlines()
+    assert log[0].endswith(",realExcess") and log[-1].endswith(",") and len(log) == 3
+
+
+def test_real_masks_are_refused_where_a_truth_is_needed(folder):
+    with pytest.raises(SystemExit, match="without a truth"):
+        run("complete", folder, 4, "--real")
+
+
 def test_the_coarse_natural_stage_trains_the_completer_alone(folder):
     run("complete", folder, 4)
     scores = run("natural-coarse", folder, 8, "--start", str(folder / "runs" / "complete.pt"))

@@ -6,7 +6,7 @@
     python train.py complete $D --minutes 60                           # the face at 128x128, least error
     python train.py refine   $D --minutes 10 --start runs/complete.pt  # ... at 256x256       -> rescnn-fidelity
     python train.py natural-coarse $D --minutes 38 --start runs/complete.pt    # the face made natural at 128x128
-    python train.py natural  $D --minutes 22 --start runs/refine.pt --start runs/natural-coarse.pt   # ... at 256x256 -> rescnn
+    python train.py natural  $D --minutes 44 --real --start runs/refine.pt --start runs/natural-coarse.pt   # ... at 256x256 -> rescnn
     python train.py denoise  $D --minutes 8                            # the paper's first stage
     python train.py plain    $D --minutes 8                            # the paper's second stage -> rescnn-56
 
@@ -85,6 +85,10 @@ class Stage:
         """Per-image values [N]; they are averaged over the validation faces."""
         raise NotImplementedError
 
+    def take_real(self, network: nn.Module, data: Path) -> None:
+        """Reads real masked photos to learn from as well (`--real`)."""
+        raise SystemExit(f"{self.name} cannot learn from photos without a truth: leave out --real.")
+
 
 class Segment(Stage):
     """Dice + BCE on made-up masks after a bad camera; bare and distracted faces teach it to say nothing.
@@ -104,7 +108,7 @@ class Segment(Stage):
         return lambda rng: faces_data.mask_sample(faces, rng, worn=self.worn)
 
     def take_real(self, network: nn.Module, data: Path) -> None:
-        """Real masked photos with weak outlines, seeded by the network as it is (`--real`, with `--start` or `--resume`)."""
+        """With weak outlines, seeded by the network as it is (so with `--start` or `--resume`)."""
         network.eval()
 
         @torch.no_grad()
@@ -234,6 +238,7 @@ class Contest:
     tint: float = 6.0  # of what a pixel's error has beside its mean over the channels: lips of a wrong colour are seen at once
     matching: float = 2.0
     specks: float = 10.0  # of fine contrast that the truth does not have nearby: a critic alone lets dots pass for texture
+    excess: float = 0.4  # of the same on real masked photos, beyond what the visible face has and in units of it
     adversarial: float = 0.5
     ramp: int = 200  # steps until the adversarial term has its full weight
     rate: float = 6e-4  # of the critic
@@ -241,29 +246,72 @@ class Contest:
     penalty_every: int = 4  # ... taken at one step in so many, and weighted up
 
 
-class NaturalCoarse(Complete):
-    """A face that looks natural, at 128x128, where shapes are decided: nose, lips, chin. The refiner stays as it is.
+class Contested(Stage):
+    """A stage with a critic: adversarial loss and feature matching on the window around the region, from the least error on.
 
-    Adversarial and feature matching on the window around the region, from the least error on; batch norm keeps the statistics it has.
+    With `--real` it completes real masked photos too. Nobody knows their truth, but the restored part must not have more fine
+    contrast than the face has where it is seen: on photos unlike its training faces a network covers what it does not know with dots.
+    Batch norm keeps the statistics it has.
     """
 
-    name, contest = "natural-coarse", Contest()
+    contest = Contest()
     recipe = Recipe(rate=3e-4, betas=(0.5, 0.99), ema=0.995, weight_decay=0.0)
-    critic_widths = (48, 96, 192, 192)
+    critic_widths: tuple[int, ...] = ()
+    size = CROP  # px, of the side of what `windows` takes
+    worn: list[np.ndarray] | None = None
 
     def windows(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """-> completed, truth [N, 3, S, S], region [N, 1, S, S]"""
+        raise NotImplementedError
+
+    def take_real(self, network, data):
+        self.worn, self.worn_validation = ([crop for crop, _ in faces_data.worn_crops(data, split)] for split in ("train", "val"))
+        print(f"{self.name}: {len(self.worn)} real masks", flush=True)
+
+    def excess(self, network: nn.Module, worn: Tensor) -> tuple[Tensor, Tensor]:
+        """Fine contrast beyond what the visible face has, over that, in windows. worn [N, 3, 256, 256] -> [N, 3, h, w], share [N, 1, h, w]"""
+        with torch.no_grad():
+            region = nets.region_from(network.segmenter(worn).float().sigmoid(), network.config)
+        factor = CROP // self.size
+        photo, region = F.avg_pool2d(worn, factor), F.max_pool2d(region, factor)
+        allowed = visible_contrast(photo, region)
+        completed, _, region = self.windows(network, {"image": photo, "region": region})
+        contrast, share = fine_contrast(completed, region)
+        return (contrast / allowed - 1).relu(), share
+
+    def validation(self, faces):
+        batch = super().validation(faces)
+        if not self.worn:
+            return batch
+        chosen = np.linspace(0, len(self.worn_validation) - 1, len(batch["image"])).round().astype(int)
+        return batch | faces_data.collate([{"worn": faces_data.planes(self.worn_validation[i])} for i in chosen])
+
+    def scores(self, network, batch):
+        result = super().scores(network, batch)
+        if "worn" in batch:
+            beyond, share = self.excess(network, batch["worn"])
+            result["realExcess"] = (beyond * share).mean((1, 2, 3)) / share.mean((1, 2, 3)).clamp_min(1e-6)
+        return result
+
+
+class NaturalCoarse(Contested, Complete):
+    """A face that looks natural, at 128x128, where shapes are decided: nose, lips, chin. The refiner stays as it is."""
+
+    name, recipe = "natural-coarse", Contested.recipe
+    critic_widths = (48, 96, 192, 192)
+    size = COARSE
+
+    def windows(self, network, batch):
         image, region = batch["image"], batch["region"]
         completed, _ = network.completer(image * (1 - region), region)
         corner = window_corner(region, WINDOW // 2)
         return tuple(window(x, corner, WINDOW // 2, 1) for x in (completed, image, region))
 
 
-class Natural(Refine):
+class Natural(Contested, Refine):
     """The same at 256x256: texture, on the natural shapes that the completer gives. The completer stays as it is."""
 
-    name, contest = "natural", Contest()
-    recipe = NaturalCoarse.recipe
+    name, windows = "natural", Refine.windows
     critic_widths = (32, 64, 128, 128, 128)
 
 
@@ -478,7 +526,7 @@ class Run:
         moved = {}
         for name, values in batch.items():
             values = values.to(self.device, non_blocking=True).to(memory_format=torch.channels_last).float()
-            moved[name] = values / 255 if name in ("image", "truth") else values
+            moved[name] = values / 255 if name in ("image", "truth", "worn") else values
         return moved
 
     def autocast(self):
@@ -553,7 +601,7 @@ class Run:
         self.save()
         log_path = self.out / f"{self.stage.name}.csv"
         with open(log_path, "w", newline="") as file:
-            writer = csv.DictWriter(file, self.rows[-1].keys())
+            writer = csv.DictWriter(file, list(dict.fromkeys(name for row in self.rows for name in row)))
             writer.writeheader()
             writer.writerows(self.rows)
         draw_curves(self.rows, self.stage.best, self.out / f"{self.stage.name}.png")
@@ -594,6 +642,9 @@ class NaturalRun(Run):
     """A run with a critic: hinge loss, one critic step and one generator step per batch."""
 
     def begin(self) -> None:
+        if self.stage.worn:
+            draw = lambda rng: faces_data.worn_photo_sample(self.stage.worn, rng)  # noqa: E731
+            self.worn = faces_data.batches(draw, self.recipe.batch // 4, self.options.seed, self.options.workers)
         self.critic = nets.Critic(self.stage.critic_widths).to(self.device, memory_format=torch.channels_last)
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=self.stage.contest.rate, betas=self.recipe.betas)
         for module in self.network.modules():
@@ -634,6 +685,8 @@ class NaturalRun(Run):
                 + contest.specks * specks(completed, truth, region)
                 - contest.adversarial * ramp * score.float().mean()
             )
+            if self.stage.worn:
+                loss = loss + contest.excess * over_region(*self.stage.excess(self.network, self.to_device(next(self.worn))["worn"]))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_([p for m in self.trained() for p in m.parameters()], self.recipe.clip)
@@ -659,19 +712,44 @@ def steepness(critic: nn.Module, truth: Tensor, region: Tensor) -> Tensor:
 
 
 def specks(completed: Tensor, truth: Tensor, region: Tensor) -> Tensor:
-    """Fine contrast (3x3 detail, RMS over a fifth of the window) beyond the truth's at the same place, mean over the region."""
-    reach, step = truth.shape[-1] // 10 * 2 + 1, truth.shape[-1] // 20
+    """Fine contrast beyond the truth's at the same place, mean over the region."""
+    ours, share = fine_contrast(completed, region)
+    return over_region((ours - fine_contrast(truth, region)[0]).relu(), share)
+
+
+def fine_contrast(image: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
+    """RMS of the 3x3 detail of the region's pixels, over a fifth of a window. -> [N, C, h, w], share of the region [N, 1, h, w]"""
+    reach, step = image.shape[-1] // 10 * 2 + 1, image.shape[-1] // 20
 
     def near(x: Tensor) -> Tensor:
         return F.avg_pool2d(x, reach, step, reach // 2)
 
-    def contrast(x: Tensor) -> Tensor:
-        x = x.float()
-        detail = x - F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
-        return (near(detail.square() * region) / share.clamp_min(1e-3) + 1e-6).sqrt()
-
     share = near(region)
-    return ((contrast(completed) - contrast(truth)).relu() * share).sum() / (share.sum() * truth.shape[1]).clamp_min(1)
+    return (near(detail(image).square() * region) / share.clamp_min(1e-3) + 1e-6).sqrt(), share
+
+
+def visible_contrast(image: Tensor, region: Tensor) -> Tensor:
+    """The fine contrast a restored part may have at most: 1.5 times the mean 3x3 detail of what is seen of the face. -> [N, 3, 1, 1]
+
+    Three places in ten of a true face's lower part have more (nostrils, lips, beards).
+    """
+    side = image.shape[-1]
+    place = (torch.arange(side, device=image.device, dtype=torch.float32) + 0.5) / side
+    oval = ((place[None] - 0.5) / 0.2).square() + ((place[:, None] - 0.55) / 0.3).square() < 1  # brows to chin, ear to ear
+    seen = oval * (1 - nets.dilate(region, 2))
+    mean = (detail(image).abs() * seen).sum((2, 3), keepdim=True) / seen.sum((2, 3), keepdim=True).clamp_min(1)
+    return (1.5 * mean).clamp_min(1 / 255)
+
+
+def detail(x: Tensor) -> Tensor:
+    """What a 3x3 mean takes away. [N, C, H, W] -> the same"""
+    x = x.float()
+    return x - F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
+
+
+def over_region(values: Tensor, share: Tensor) -> Tensor:
+    """Mean of [N, C, h, w], each place counting by its share of the region. -> []"""
+    return (values * share).sum() / (share.sum() * values.shape[1]).clamp_min(1)
 
 
 def one_cycle(progress: float) -> float:
@@ -748,7 +826,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="go on from OUT/<stage>.pt")
     parser.add_argument("--start", action="append", help="checkpoint whose trained parts to begin from, or an exported .onnx; may be repeated")
     parser.add_argument("--check-seconds", type=float, default=120, help="time between checkpoints with scores")
-    parser.add_argument("--real", action="store_true", help="segment: learn from real masked photos too, outlined weakly by --start")
+    parser.add_argument("--real", action="store_true", help="learn from real masked photos too (segment: outlined weakly by --start; natural stages: against dots)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0: all")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw samples; on a GPU one per core")
