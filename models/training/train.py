@@ -12,7 +12,8 @@
 
 Every stage writes OUT/<stage>.pt (about every two minutes, at the end, on Ctrl-C and on SIGTERM), OUT/<stage>.csv and
 OUT/<stage>.png (curves). `--resume` goes on from OUT/<stage>.pt as if it had never stopped. A checkpoint carries the
-config, the git commit, the seed and the scores. It computes in bf16 where the processor can, else in fp32. `--celeba DIR` trains on CelebA's published split instead of --data.
+config, the git commit, the seed and the scores. It computes in bf16 where the processor can, else in fp32. `--celeba DIR` trains on
+CelebA's published split instead of --data.
 """
 
 from __future__ import annotations
@@ -269,7 +270,7 @@ class Contested(Stage):
         print(f"{self.name}: {len(self.worn)} real masks", flush=True)
 
     def excess(self, network: nn.Module, worn: Tensor) -> tuple[Tensor, Tensor]:
-        """Fine contrast beyond what the visible face has, over that, in windows. worn [N, 3, 256, 256] -> [N, 3, h, w], share [N, 1, h, w]"""
+        """Fine contrast beyond what the visible face has, over that. worn [N, 3, 256, 256] -> [N, 3, h, w], share [N, 1, h, w]"""
         with torch.no_grad():
             region = nets.region_from(network.segmenter(worn).float().sigmoid(), network.config)
         factor = CROP // self.size
@@ -312,6 +313,7 @@ class Natural(Contested, Refine):
     """The same at 256x256: texture, on the natural shapes that the completer gives. The completer stays as it is."""
 
     name, windows = "natural", Refine.windows
+    contest = Contest(specks=4.0, adversarial=0.7)  # with `--real`, which keeps dots away, it may draw more texture
     critic_widths = (32, 64, 128, 128, 128)
 
 
