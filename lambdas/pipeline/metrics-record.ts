@@ -60,6 +60,7 @@ export type FaceRecord = MetricsRecord['faces'][number];
 
 /** A face that the unmasker changed: its seam was measured. */
 export const isUnmaskedFace = ({ seam }: FaceRecord): boolean => seam !== null;
+
 export type Quality = z.infer<typeof qualitySchema>;
 export type { ReasonCode, Status };
 

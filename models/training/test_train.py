@@ -111,6 +111,30 @@ def test_a_restored_part_may_have_as_much_fine_contrast_as_the_face_that_is_seen
     assert train.visible_contrast(torch.full_like(noisy, 0.5), region).min() == pytest.approx(1 / 255)
 
 
+@pytest.mark.parametrize("stage", [train.Natural(), train.NaturalCoarse()])
+def test_dots_on_a_real_photo_are_punished_and_a_smooth_answer_is_not(stage, monkeypatch):
+    network, photo = train.nets.Unmasker(), torch.full((1, 3, 256, 256), 0.5)
+    photo[..., ::4, ::4] += 0.04  # some texture, everywhere
+    logits = torch.full((1, 1, 256, 256), -9.0)
+    logits[..., 150:220, 80:180] = 9
+    monkeypatch.setattr(network.segmenter, "forward", lambda _: logits)
+    dots = torch.zeros(1, 3, stage.size, stage.size)
+    dots[..., ::3, ::3] = 1
+    strength = torch.tensor(0.0, requires_grad=True)
+
+    def windows(_, batch):  # what the stage completes, without the network
+        assert batch["image"].shape[-1] == stage.size and 0.1 < batch["region"].mean() < 0.2
+        return 0.5 + strength * dots, batch["image"], batch["region"]
+
+    monkeypatch.setattr(stage, "windows", windows)
+    assert train.over_region(*stage.excess(network, photo)) == 0
+    with torch.no_grad():
+        strength += 0.3
+    punished = train.over_region(*stage.excess(network, photo))
+    punished.backward()
+    assert punished > 1 and strength.grad > 0
+
+
 @pytest.mark.parametrize("stage", ["natural-coarse", "natural"])
 def test_natural_stages_learn_from_real_masks_without_a_truth(folder, stage):
     lines = ["file,source,split,kind,width,height,face_xmin,face_ymin,face_xmax,face_ymax"]

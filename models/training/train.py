@@ -645,8 +645,9 @@ class NaturalRun(Run):
 
     def begin(self) -> None:
         if self.stage.worn:
-            draw = lambda rng: faces_data.worn_photo_sample(self.stage.worn, rng)  # noqa: E731
-            self.worn = faces_data.batches(draw, self.recipe.batch // 4, self.options.seed, self.options.workers)
+            self.worn = faces_data.batches(
+                lambda rng: faces_data.worn_photo_sample(self.stage.worn, rng), self.recipe.batch // 4, self.options.seed, self.options.workers
+            )
         self.critic = nets.Critic(self.stage.critic_widths).to(self.device, memory_format=torch.channels_last)
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=self.stage.contest.rate, betas=self.recipe.betas)
         for module in self.network.modules():
