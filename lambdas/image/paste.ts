@@ -74,7 +74,9 @@ function sharpened(
 ): Colours {
   const detail = edgeDetail(unmasked);
   const amount = fittingAmount(photo, unmasked, detail, region, photoToCrop);
-  return { width, height, data: data.map((value, at) => value + amount * detail[at]!) };
+  const steeper = new Float32Array(data.length);
+  for (let at = 0; at < data.length; at++) steeper[at] = data[at]! + amount * detail[at]!;
+  return { width, height, data: steeper };
 }
 
 /** Whole pixels of the photo that the region can touch; undefined when there are none. */
@@ -244,7 +246,6 @@ function grainBlocks(
   side: number,
 ): { readonly skin: readonly Block[]; readonly restored: readonly Block[] } {
   const { width, height } = region;
-  const clearance = distanceToOutside(complementOf(region));
   const inverse = invertSimilarity(photoToCrop);
   const corners = [0, width - 1].flatMap((x) => [0, height - 1].map((y) => applySimilarity(inverse, { x, y })));
   const [xs, ys] = [corners.map(({ x }) => x), corners.map(({ y }) => y)];
@@ -267,21 +268,14 @@ function grainBlocks(
         const column = Math.round(cropX);
         const row = Math.round(cropY);
         const known = column >= 0 && row >= 0 && column < width && row < height;
-        const at = row * width + column;
-        onSkin &&= known && clearance[at]! > blockClearance && onFace(cropX / width, cropY / height);
-        within &&= known && depth[at]! > blockClearance;
+        onSkin &&= known && onFace(cropX / width, cropY / height) && isClear(region, column, row);
+        within &&= known && depth[row * width + column]! > blockClearance;
       }
       if (onSkin) skin.push({ x, y, side });
       if (within) restored.push({ x, y, side });
     }
   }
   return { skin: evenly(skin, mostBlocks), restored: evenly(restored, mostBlocks) };
-}
-
-function complementOf({ width, height, data }: Plane): Plane {
-  const outside = new Float32Array(data.length);
-  for (let at = 0; at < data.length; at++) if (data[at]! <= 0) outside[at] = 1;
-  return { width, height, data: outside };
 }
 
 /** Corners and middle of a block. */
@@ -295,6 +289,21 @@ const probes: readonly Point[] = [
 
 /** Pixels of the crop that a block keeps from the region's border. */
 const blockClearance = 3;
+
+/** Columns on either side, 0 to 3 rows away, that are no further than `blockClearance` by the distance of `distanceToOutside`. */
+const nearColumns = [3, 2, 2, 0];
+
+/** Whether a pixel of the crop lies further than that from the region and from the crop's end. */
+function isClear({ width, height, data }: Plane, column: number, row: number): boolean {
+  const far = blockClearance;
+  if (column < far || row < far || column >= width - far || row >= height - far) return false;
+  for (let j = -far; j <= far; j++) {
+    const reach = nearColumns[Math.abs(j)]!;
+    const at = (row + j) * width + column;
+    for (let i = -reach; i <= reach; i++) if (data[at + i]! > 0) return false;
+  }
+  return true;
+}
 
 function onFace(x: number, y: number): boolean {
   return ((x - faceEllipse.x) / faceEllipse.radiusX) ** 2 + ((y - faceEllipse.y) / faceEllipse.radiusY) ** 2 <= 1;

@@ -235,10 +235,11 @@ export function sampleValues(field: Field, line: Line, out: Float32Array, at: nu
     const row = Math.floor(pv);
     const right = pu - column;
     const down = pv - row;
-    const x0 = clampTo(column, lastColumn);
-    const x1 = clampTo(column + 1, lastColumn);
-    const y0 = clampTo(row, lastRow) * width;
-    const y1 = clampTo(row + 1, lastRow) * width;
+    const within = column >= 0 && row >= 0 && column < lastColumn && row < lastRow;
+    const x0 = within ? column : clampTo(column, lastColumn);
+    const x1 = within ? column + 1 : clampTo(column + 1, lastColumn);
+    const y0 = (within ? row : clampTo(row, lastRow)) * width;
+    const y1 = within ? y0 + width : clampTo(row + 1, lastRow) * width;
     const above = data[y0 + x0]! * (1 - right) + data[y0 + x1]! * right;
     const below = data[y1 + x0]! * (1 - right) + data[y1 + x1]! * right;
     out[at + i] = above * (1 - down) + below * down;

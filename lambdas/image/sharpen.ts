@@ -5,38 +5,61 @@ import { createKernel, floatField, sampleColours } from './resample.ts';
 /** Unsharp masking of this strength, before it is limited: what `amount` below is a share of. */
 const strength = 1.5;
 
-/** Weights 1 2 1 along each axis: the picture a little blurred. */
-const blur = [1, 2, 1] as const;
+/** Weights 1 2 1 along each axis add up to this: the picture a little blurred. */
 const blurSum = 16;
 
 /**
  * What makes the edges of a picture steeper: the difference to its blurred self, but no pixel is led beyond the darkest and brightest of
- * its 3x3 neighbours, so that no halo arises. RGB floats to add, interleaved. About 6 ms for 256x256.
+ * its 3x3 neighbours, so that no halo arises. RGB floats to add, interleaved. About 3 ms for 256x256.
  */
-export function edgeDetail({ width, height, channels, data }: Raster): Float32Array {
-  const detail = new Float32Array(width * height * 3);
-  for (let y = 0, to = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      for (let c = 0; c < 3; c++, to++) {
-        const here = data[(y * width + x) * channels + c]!;
-        let sum = 0;
-        let least = here;
-        let most = here;
-        for (let j = -1; j <= 1; j++) {
-          const row = Math.min(height - 1, Math.max(0, y + j)) * width;
-          for (let i = -1; i <= 1; i++) {
-            const value = data[(row + Math.min(width - 1, Math.max(0, x + i))) * channels + c]!;
-            sum += value * blur[i + 1]! * blur[j + 1]!;
-            if (value < least) least = value;
-            if (value > most) most = value;
-          }
-        }
-        const sharper = here + strength * (here - sum / blurSum);
-        detail[to] = Math.min(most, Math.max(least, sharper)) - here;
+export function edgeDetail(picture: Raster): Float32Array {
+  const { width, height, channels, data } = picture;
+  const length = width * 3;
+  const detail = new Float32Array(height * length);
+  // Each row's neighbours along x are looked at once, for the three rows that they are near.
+  const rows = [0, 1, 2].map(() => createRowSummary(length));
+  summariseRow(picture, 0, rows[0]!);
+  for (let y = 0; y < height; y++) {
+    if (y + 1 < height) summariseRow(picture, y + 1, rows[(y + 1) % 3]!);
+    const above = rows[Math.max(0, y - 1) % 3]!;
+    const here = rows[y % 3]!;
+    const below = rows[Math.min(height - 1, y + 1) % 3]!;
+    for (let x = 0, i = 0, from = y * width * channels, to = y * length; x < width; x++, from += channels) {
+      for (let c = 0; c < 3; c++, i++, to++) {
+        const value = data[from + c]!;
+        const blurred = (above.sum[i]! + 2 * here.sum[i]! + below.sum[i]!) / blurSum;
+        const least = Math.min(Math.min(above.least[i]!, here.least[i]!), below.least[i]!);
+        const most = Math.max(Math.max(above.most[i]!, here.most[i]!), below.most[i]!);
+        const sharper = value + strength * (value - blurred);
+        detail[to] = (sharper < least ? least : sharper > most ? most : sharper) - value;
       }
     }
   }
   return detail;
+}
+
+/** For every value of a row what it and its neighbours to the left and right are: their sum weighted 1 2 1, the least and the most. */
+type RowSummary = { readonly sum: Int32Array; readonly least: Int32Array; readonly most: Int32Array };
+
+function createRowSummary(length: number): RowSummary {
+  return { sum: new Int32Array(length), least: new Int32Array(length), most: new Int32Array(length) };
+}
+
+function summariseRow({ width, channels, data }: Raster, y: number, { sum, least, most }: RowSummary): void {
+  const start = y * width * channels;
+  const last = start + (width - 1) * channels;
+  for (let x = 0, i = 0, at = start; x < width; x++, at += channels) {
+    const left = Math.max(start, at - channels);
+    const right = Math.min(last, at + channels);
+    for (let c = 0; c < 3; c++, i++) {
+      const before = data[left + c]!;
+      const here = data[at + c]!;
+      const after = data[right + c]!;
+      sum[i] = before + 2 * here + after;
+      least[i] = Math.min(Math.min(before, after), here);
+      most[i] = Math.max(Math.max(before, after), here);
+    }
+  }
 }
 
 /** More than the detail itself is never added. */
@@ -53,7 +76,7 @@ const face = { x: 0.5, y: 0.47, radiusX: 0.26, radiusY: 0.36 };
 
 /**
  * How much of `detail` brings the enlarged crop nearest to its photo, 0..1, by least squares over the visible part of the face: there the
- * photo itself shows what the crop has lost. Noise and pores do not raise it, for the crop's edges do not predict them. About 5 ms.
+ * photo itself shows what the crop has lost. Noise and pores do not raise it, for the crop's edges do not predict them. About 1 ms.
  */
 export function fittingAmount(
   photo: Raster,
@@ -76,12 +99,18 @@ export function fittingAmount(
   let squares = 0;
   for (let y = window.top; y < window.bottom; y += stepY) {
     const start = applySimilarity(photoToCrop, { x: window.left, y });
-    const line = { u: start.x, v: start.y, du: photoToCrop.a * stepX, dv: photoToCrop.b * stepX, count };
+    const [du, dv] = [photoToCrop.a * stepX, photoToCrop.b * stepX];
+    const isSeen = (i: number) => isVisibleFace(start.x + i * du, start.y + i * dv, region);
+    let first = 0;
+    let end = count;
+    while (first < end && !isSeen(first)) first++;
+    while (end > first && !isSeen(end - 1)) end--;
+    const line = { u: start.x + first * du, v: start.y + first * dv, du, dv, count: end - first };
     sampleColours(enlarged, kernel, line, colours);
     sampleColours(details, kernel, line, steeper);
-    for (let i = 0; i < count; i++) {
-      if (!isVisibleFace(start.x + i * line.du, start.y + i * line.dv, region)) continue;
-      const from = (y * photo.width + window.left + i * stepX) * photo.channels;
+    for (let i = 0; i < line.count; i++) {
+      if (!isSeen(first + i)) continue;
+      const from = (y * photo.width + window.left + (first + i) * stepX) * photo.channels;
       for (let c = 0; c < 3; c++) {
         const change = steeper[i * 3 + c]!;
         products += change * (photo.data[from + c]! - colours[i * 3 + c]!);
@@ -94,7 +123,11 @@ export function fittingAmount(
 
 function coloursOf({ width, height, channels, data }: Raster): Float32Array {
   const colours = new Float32Array(width * height * 3);
-  for (let at = 0; at < colours.length; at++) colours[at] = data[Math.floor(at / 3) * channels + (at % 3)]!;
+  for (let from = 0, to = 0; to < colours.length; from += channels, to += 3) {
+    colours[to] = data[from]!;
+    colours[to + 1] = data[from + 1]!;
+    colours[to + 2] = data[from + 2]!;
+  }
   return colours;
 }
 

@@ -62,6 +62,6 @@ export async function unmaskFace(raster: Raster, face: Face, tools: FaceTools): 
 
 function sumOf(values: Float32Array): number {
   let sum = 0;
-  for (const value of values) sum += value;
+  for (let at = 0; at < values.length; at++) sum += values[at] ?? 0; // for-of takes five times as long
   return sum;
 }

@@ -20,6 +20,35 @@ describe('edge detail', () => {
     expect(inner).toEqual([0, 0, 0]);
   });
 
+  test('is the difference to the blurred picture, one and a half times, between the darkest and the brightest neighbour', () => {
+    const picture = fc
+      .tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 }), fc.constantFrom(3 as const, 4 as const))
+      .chain(([width, height, channels]) => {
+        const length = width * height * channels;
+        return fc.record({
+          ...{ width: fc.constant(width), height: fc.constant(height), channels: fc.constant(channels) },
+          data: fc.uint8Array({ minLength: length, maxLength: length }),
+        });
+      });
+    fc.assert(
+      fc.property(picture, ({ width, height, channels, data }) => {
+        const at = (x: number, y: number, c: number) => {
+          const [column, row] = [Math.min(width - 1, Math.max(0, x)), Math.min(height - 1, Math.max(0, y))];
+          return data[(row * width + column) * channels + c] ?? 0;
+        };
+        const expected = Array.from({ length: width * height * 3 }, (_, index) => {
+          const [x, y, c] = [Math.floor(index / 3) % width, Math.floor(index / 3 / width), index % 3];
+          const near = [-1, 0, 1].flatMap((j) => [-1, 0, 1].map((i) => ({ i, j, value: at(x + i, y + j, c) })));
+          const blurred = near.reduce((sum, { i, j, value }) => sum + (value * (2 - i * i) * (2 - j * j)) / 16, 0);
+          const here = at(x, y, c);
+          const values = near.map(({ value }) => value);
+          return Math.min(Math.max(...values), Math.max(Math.min(...values), here + 1.5 * (here - blurred))) - here;
+        });
+        expect([...edgeDetail({ width, height, channels, data })]).toEqual(expected);
+      }),
+    );
+  });
+
   test('never leads a pixel beyond its neighbours', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 75, maxLength: 75 }), (data) => {
