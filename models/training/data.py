@@ -32,6 +32,8 @@ GREY_SHARE = 0.08  # colour photos made grey, or grey photos come back tinted
 SOFT_SHARE = 0.4  # a soft photo wants a soft face: a completer that has seen few of them paints specks
 REMAINS_SHARE = 0.3
 WORN_SHARE = 0.3  # of the segmenter's samples, once real masks have weak outlines
+LOW_SHARE = 0.08  # of the segmenter's masks are worn under the nose on top of those drawn so by chance: the hardest to outline
+BLEND_SHARE = 0.12  # of them are coloured like the skin around them: masks missed whole were of that kind
 EYE_LEVEL = 0.38  # of the height of a detector's face box
 
 MEAN_SHAPE = np.array(
@@ -235,6 +237,21 @@ def soften(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC if rng.random() < 0.5 else cv2.INTER_LINEAR)
 
 
+def blend_in(image: np.ndarray, region: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A mask whose mean colour has moved most of the way to that of the face above it. uint8 [H, W, 3] -> a copy."""
+    rows = np.nonzero(region.any(1))[0]
+    height, width = region.shape
+    above = np.zeros_like(region)
+    above[max(rows[0] - height // 4, 0) : rows[0] + height // 12, width // 3 : -width // 3] = True
+    skin = image[above & ~region]
+    if not len(skin):
+        return image
+    shift = (np.median(skin, 0) * rng.uniform(0.8, 1.15) - image[region].mean(0)) * rng.uniform(0.6, 1) + rng.normal(0, 6, 3)
+    image = image.copy()
+    image[region] = np.clip(image[region] + shift, 0, 255).astype(np.uint8)
+    return image
+
+
 def leave_remains(image: np.ndarray, region: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Bits of the mask just outside the region, as a segmenter that missed them would leave them. uint8 [H, W, 3] -> a copy."""
     reach = int(rng.integers(2, 8))
@@ -310,8 +327,10 @@ def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, worn: 
     image = recolour(image, rng)
     draw, region = rng.random(), np.zeros(image.shape[:2], bool)
     if draw < 0.78:
-        worn = masks.synthesise(image, landmarks, rng)
-        image, region = worn.image, worn.region
+        drawn = masks.synthesise(image, landmarks, rng, wear="under-nose" if rng.random() < LOW_SHARE else None)
+        image, region = drawn.image, drawn.region
+        if rng.random() < BLEND_SHARE:
+            image = blend_in(image, region, rng)
         if rng.random() < 0.08:
             other = masks.distract(image, landmarks, rng)
             image, region = other.image, region & ~other.covered

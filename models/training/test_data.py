@@ -87,6 +87,26 @@ def test_some_segmenter_samples_hold_no_mask():
     assert 0 < sum(empty) < 30
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_blended_mask_comes_near_the_skin_above_it_and_nothing_else_changes(seed):
+    face = np.full((256, 256, 3), (200, 150, 130), np.uint8)
+    region = np.zeros((256, 256), bool)
+    region[140:230, 70:190] = True
+    face[region] = (30, 60, 220)
+    face[region & (np.arange(256) % 8 == 0)] = (60, 90, 250)  # a pattern
+    blended = data.blend_in(face, region, np.random.default_rng(seed))
+    skin = np.array((200, 150, 130))
+    before, after = (np.abs(image[region].mean(0) - skin).mean() for image in (face, blended))
+    assert after < 0.6 * before
+    assert blended[region].std(0).mean() > 5  # the pattern stays
+    assert np.array_equal(blended[~region], face[~region])
+
+
+def test_a_mask_with_no_face_above_it_is_left_as_it_is():
+    face = np.full((256, 256, 3), 90, np.uint8)
+    assert np.array_equal(data.blend_in(face, np.ones((256, 256), bool), np.random.default_rng(0)), face)
+
+
 def test_a_source_in_the_table_gets_its_share_whatever_its_size():
     faces = made_up_faces(10)
     faces.sources[:] = ["aaf"] * 9 + ["other"]
