@@ -7,7 +7,7 @@
     python train.py refine   $D --minutes 10 --start runs/complete.pt  # ... at 256x256       -> rescnn-fidelity
     python train.py natural-coarse $D --minutes 38 --start runs/complete.pt    # the face made natural at 128x128
     python train.py natural  $D --minutes 44 --real --start runs/refine.pt --start runs/natural-coarse.pt   # ... at 256x256 -> rescnn
-    python train.py denoise  $D --minutes 8                            # the paper's first stage
+    python train.py denoise  $D --minutes 20                           # the paper's first stage
     python train.py plain    $D --minutes 8                            # the paper's second stage -> rescnn-56
 
 Every stage writes OUT/<stage>.pt (about every two minutes, at the end, on Ctrl-C and on SIGTERM), OUT/<stage>.csv and
