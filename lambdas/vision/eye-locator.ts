@@ -76,7 +76,7 @@ export type ConfirmOptions = {
   readonly sureScore?: number;
 };
 
-/** What the locator says of one candidate in seven of those that are none, and of three in four small or lying faces. */
+/** On validation photos what the locator says of 6 % of the doubtful candidates that are no faces, 59 % of those that are, 70 % where they lie. */
 const certainPresence = 0.995;
 
 /**
