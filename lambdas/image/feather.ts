@@ -41,6 +41,20 @@ export function distanceToOutside({ width, height, data }: Plane): Float32Array 
   return distances;
 }
 
+/** Whether a pixel lies further than so many pixels from the region (above 0) and from what is beyond the plane; looks at no others. */
+export function isFurtherFrom(region: Plane, column: number, row: number, distance: number): boolean {
+  const { width, height, data } = region;
+  for (let y = row - distance; y <= row + distance; y++) {
+    for (let x = column - distance; x <= column + distance; x++) {
+      const [across, down] = [Math.abs(x - column), Math.abs(y - row)];
+      const steps = straight * Math.abs(across - down) + diagonal * Math.min(across, down);
+      if (steps > straight * distance) continue;
+      if (x < 0 || y < 0 || x >= width || y >= height || data[y * width + x]! > 0) return false;
+    }
+  }
+  return true;
+}
+
 /** Shortens the way out of a pixel by its four neighbours that were settled before it: those before (`side` -1) or after it (1). */
 function relax(steps: Int32Array, at: number, side: -1 | 1, stride: number): void {
   const far = at + side * stride;

@@ -1,5 +1,5 @@
 import type { Box } from './box.ts';
-import { distanceToOutside, featherRegion } from './feather.ts';
+import { distanceToOutside, featherRegion, isFurtherFrom } from './feather.ts';
 import { applySimilarity, invertSimilarity, type Point, type Similarity, similarityScale } from './geometry.ts';
 import { type Block, grainBlockSide, limitGrain, measureGrain, missingGrain, synthesiseGrain } from './grain.ts';
 import { harmoniseColours } from './harmonise.ts';
@@ -268,7 +268,7 @@ function grainBlocks(
         const column = Math.round(cropX);
         const row = Math.round(cropY);
         const known = column >= 0 && row >= 0 && column < width && row < height;
-        onSkin &&= known && onFace(cropX / width, cropY / height) && isClear(region, column, row);
+        onSkin &&= known && onFace(cropX / width, cropY / height) && isFurtherFrom(region, column, row, blockClearance);
         within &&= known && depth[row * width + column]! > blockClearance;
       }
       if (onSkin) skin.push({ x, y, side });
@@ -289,21 +289,6 @@ const probes: readonly Point[] = [
 
 /** Pixels of the crop that a block keeps from the region's border. */
 const blockClearance = 3;
-
-/** Columns on either side, 0 to 3 rows away, that are no further than `blockClearance` by the distance of `distanceToOutside`. */
-const nearColumns = [3, 2, 2, 0];
-
-/** Whether a pixel of the crop lies further than that from the region and from the crop's end. */
-function isClear({ width, height, data }: Plane, column: number, row: number): boolean {
-  const far = blockClearance;
-  if (column < far || row < far || column >= width - far || row >= height - far) return false;
-  for (let j = -far; j <= far; j++) {
-    const reach = nearColumns[Math.abs(j)]!;
-    const at = (row + j) * width + column;
-    for (let i = -reach; i <= reach; i++) if (data[at + i]! > 0) return false;
-  }
-  return true;
-}
 
 function onFace(x: number, y: number): boolean {
   return ((x - faceEllipse.x) / faceEllipse.radiusX) ** 2 + ((y - faceEllipse.y) / faceEllipse.radiusY) ** 2 <= 1;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { distanceToOutside, featherRegion } from '#image/feather.ts';
+import { distanceToOutside, featherRegion, isFurtherFrom } from '#image/feather.ts';
 import { plane, shape } from './rasters.ts';
 
 const bits = fc.array(fc.constantFrom(0, 1), { minLength: 64, maxLength: 64 });
@@ -76,4 +76,22 @@ test('distances differ from straight lines by at most 8 %', () => {
     const straight = Math.min(Math.hypot(x - 20, y - 20), x + 1, y + 1, 41 - x, 41 - y);
     expect(Math.abs(distances[y * 41 + x]! / straight - 1)).toBeLessThan(0.08);
   }
+});
+
+test('a pixel is further from the region than so many pixels when the distance out of all that is not region says so', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.boolean(), { minLength: 99, maxLength: 99 }),
+      fc.integer({ min: 0, max: 5 }),
+      fc.boolean(),
+      (drawn, distance, sparse) => {
+        const data = Float32Array.from(drawn, (inside, at) => (inside && (!sparse || at % 17 === 0) ? 1 : 0));
+        const outside = { width: 11, height: 9, data: data.map((value) => 1 - value) };
+        distanceToOutside(outside).forEach((away, at) => {
+          const [column, row] = [at % 11, Math.floor(at / 11)];
+          expect(isFurtherFrom({ width: 11, height: 9, data }, column, row, distance)).toBe(away > distance);
+        });
+      },
+    ),
+  );
 });
