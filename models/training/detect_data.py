@@ -37,6 +37,9 @@ HELD_OUT_MASKED, HELD_OUT_FACES = ("mask12k",), ("ueng",)
 SOURCE_WEIGHTS = {"aaf": 0.4, "ytf": 0.5}
 """Relative to 1 per picture: aaf is two thirds of the faces and mostly East Asian; ytf is soft video."""
 
+BARE_SHARE = 0.35
+"""Of the windows of scenes, those around a bare face, which every sixth hand-drawn box is."""
+
 NOTHING = np.full(4, np.nan)
 
 
@@ -224,6 +227,7 @@ class Studio:
     def __init__(self, scenes: list[Photo], masked: list[Photo], faces: list[Photo], rng: np.random.Generator, fresh: float = 0.1, pool: int = 1500):
         self.scenes, self.masked, self.faces, self.rng = scenes, masked, faces, rng
         self.fresh, self.capacity, self.pool = fresh, pool, []
+        self.scenes_with_bare = [photo for photo in scenes if any(face.masked == 0 for face in photo.faces)]
         weights = np.array([SOURCE_WEIGHTS.get(photo.source, 1.0) for photo in faces])
         self.cumulative = np.cumsum(weights) / weights.sum() if len(faces) else None
 
@@ -242,13 +246,17 @@ class Studio:
         return replace(made, raster=raster, faces=tuple(within(face, size) for face in made.faces))
 
     def scene(self, size: int) -> Picture:
-        """A window of a crowded photo, at 0.5 to 1.8 times the scale it would have at the shipped 640 px."""
-        photo = self._any(self.scenes)
+        """A window of a crowded photo, at 0.5 to 1.8 times the scale it would have at the shipped 640 px.
+
+        BARE_SHARE of them lie around a bare face.
+        """
+        bare = bool(self.scenes_with_bare) and self.rng.uniform() < BARE_SHARE
+        photo = self._any(self.scenes_with_bare if bare else self.scenes)
         source = photo.open()
         scale = min(640 / max(source.raster.shape[:2]) * self._log_uniform(0.5, 1.8), 4.0)
         centre = np.array(source.raster.shape[1::-1]) * self.rng.uniform(0, 1, 2)
         if self.rng.uniform() < 0.8:
-            box = self._any(source.faces).box
+            box = self._any([face for face in source.faces if face.masked == 0] if bare else source.faces).box
             centre = (box[:2] + box[2:]) / 2
         target = size * self.rng.uniform(0.15, 0.85, 2)
         return self._window(source, similarity(scale, self._roll(), centre, target), size)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import thaw
 from detect_data import Face, NOTHING, Photo, Picture, Studio, batch_of, face_from_landmarks, letterbox, mirror, move_face, similarity, warp, within
 from evaluate_detector import Found, area_under_curve, calibrated_temperature, match, precision_area, remembering, roll_degrees, suppress
 from export_detector import export, ramp, run
@@ -175,6 +176,28 @@ def test_an_exported_detector_equals_the_network_and_applies_its_temperature(tmp
         logits = detector(torch.from_numpy(ramp(1, 64))).mask_logits
     np.testing.assert_allclose(masks, (logits / 2).sigmoid().numpy(), atol=1e-4)
     assert isinstance(ExportedDetector(detector).temperature, float)
+
+
+def test_an_exported_detector_goes_on_learning_from_where_it_was(tmp_path):
+    torch.manual_seed(0)
+    detector = Detector(SMALL)
+    for _ in range(3):
+        detector(torch.rand(2, 3, 64, 64))  # moves the running statistics
+    torch.nn.init.normal_(detector.out.weight, std=0.3)
+    for norm in detector.smooth.norms:
+        torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+    export(detector.eval(), tmp_path / "detector.onnx", size=64)
+    thawed, photos = Detector(SMALL), torch.rand(4, 3, 64, 64)
+    thaw.load_detector(thawed, tmp_path / "detector.onnx")
+    with torch.no_grad():
+        wanted = detector(photos)
+        for told, truth in zip(thawed.eval()(photos), wanted):
+            torch.testing.assert_close(told, truth, atol=2e-3, rtol=1e-3)
+        thaw.wake_norms(thawed, lambda: thawed(photos))
+        for told, truth in zip(thawed.train()(photos), wanted):
+            torch.testing.assert_close(told, truth, atol=1e-2, rtol=1e-2)
+    with pytest.raises(ValueError, match="Expected the weights of Detector in .* but these differ: .*"):
+        thaw.load_detector(Detector(), tmp_path / "detector.onnx")
 
 
 def painted(x, y, side, masked, background):

@@ -18,6 +18,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from network import ConvNorm, Detector
 
 
 def load_onnx(network: nn.Module, path: Path) -> None:
@@ -31,10 +32,41 @@ def load_onnx(network: nn.Module, path: Path) -> None:
         state[f"{norm}.running_mean"] = torch.zeros_like(state[f"{norm}.running_mean"])
         state[f"{norm}.running_var"] = torch.full_like(state[f"{norm}.running_var"], 1 - nn.BatchNorm2d(1).eps)
         wanted -= {f"{norm}.{name}" for name in ("weight", "bias", "running_mean", "running_var")}
-    differing = sorted(name for name in wanted | set(held) if shape_in(held, name) != shape_in(state, name))[:3]
+    refuse_differing(network, path, held, {name: state[name] for name in wanted})
+    network.load_state_dict(state | held)
+
+
+def load_detector(network: Detector, path: Path) -> None:
+    """Fills `network` with the weights of mask-detector.onnx, where a convolution that levels share lies once for each level.
+
+    A folded convolution of a level is the shared one times that level's norm: level 0 gives the shared one, norms the ratio.
+    Raises ValueError when the file is of another network.
+    """
+    held = {name.removeprefix("detector."): value for name, value in weights_of(path).items()}
+    state, taken = network.state_dict(), {}
+    for module_name, module in network.named_modules():
+        if not isinstance(module, ConvNorm):
+            continue
+        shared = held.get(f"{module_name}.convs.0.weight", torch.zeros(0, 0, 0, 0))
+        taken[f"{module_name}.convs.0.weight"] = shared
+        for level, norm in enumerate(module.norms):
+            weight = held.pop(f"{module_name}.convs.{level}.weight", shared)
+            to = f"{module_name}.norms.{level}"
+            taken[f"{to}.weight"] = (weight * shared).sum((1, 2, 3)) / shared.square().sum((1, 2, 3)).clamp(min=1e-12)
+            taken[f"{to}.bias"] = held.pop(f"{module_name}.convs.{level}.bias", torch.zeros(0))
+            taken[f"{to}.running_mean"] = torch.zeros_like(norm.running_mean)
+            taken[f"{to}.running_var"] = torch.full_like(norm.running_var, 1 - norm.eps)
+    taken |= held
+    wanted = {name for name in state if not name.endswith("num_batches_tracked")}
+    refuse_differing(network, path, taken, {name: state[name] for name in wanted})
+    network.load_state_dict(state | taken)
+
+
+def refuse_differing(network: nn.Module, path: Path, held: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    """Raises ValueError that names the first weights that the file lacks, has over or has in another shape."""
+    differing = sorted(name for name in set(wanted) | set(held) if shape_in(held, name) != shape_in(wanted, name))[:3]
     if differing:
         raise ValueError(f"Expected the weights of {type(network).__name__} in {path} but these differ: {differing}")
-    network.load_state_dict(state | held)
 
 
 def widened(held: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -3,11 +3,12 @@
     python train_detector.py --data ../../../shared/data --out runs/detector --minutes 50               # 2-core CPU
     python train_detector.py --data ../../../shared/data --out runs/detector --minutes 30 --device cuda --workers 12 --batch 8
     python train_detector.py --data ... --out runs/detector --minutes 30 --resume                      # 30 minutes more
+    python train_detector.py --data ... --out runs/detector --minutes 45 --start ../mask-detector.onnx      # from the published weights
     pytest test_detector.py
 
 `--out` receives log.csv (one line every 20 steps), checkpoint.pt (weights, averaged weights, optimiser, config, git hash,
 scores) every minute, and curves.png. Learning rate and end follow the clock, not a step count, so that one command
-fits every machine; `--resume` continues the optimiser and starts a new, lower cycle.
+fits every machine; `--resume` continues the optimiser and starts a new, lower cycle, `--start` a lower one from published weights.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+import thaw
 from detect_data import Batch, Batches, read_scenes
 from network import Candidates, Detector, DetectorConfig, cell_centres, parameter_groups
 
@@ -182,9 +184,9 @@ class Average:
                 mine.copy_(theirs)
 
 
-def learning_rate(progress: float, config: TrainConfig, resumed: bool) -> float:
-    """Linear warm-up, then a cosine to 1 %; progress 0..1. A resumed run peaks at half the rate."""
-    peak = config.rate * (0.5 if resumed else 1.0)
+def learning_rate(progress: float, config: TrainConfig, trained: bool) -> float:
+    """Linear warm-up, then a cosine to 1 %; progress 0..1. Weights that were trained before peak at half the rate."""
+    peak = config.rate * (0.5 if trained else 1.0)
     if progress < config.warm_up:
         return peak * (0.05 + 0.95 * progress / config.warm_up)
     done = (progress - config.warm_up) / (1 - config.warm_up)
@@ -248,6 +250,12 @@ def train(options: argparse.Namespace) -> None:
 
     batches = Batches(options.data, sizes_of(options.batch), config.seed + images)  # a resumed run sees new pictures
     loader = DataLoader(batches, batch_size=None, num_workers=options.workers, prefetch_factor=4 if options.workers else None, collate_fn=lambda batch: batch)
+    batches = iter(loader)
+    if options.start and not options.resume:
+        thaw.load_detector(network, options.start)
+        photos = tensor_of(next(batches), device)
+        thaw.wake_norms(network, lambda: network(photos))
+        average = Average(network, config.average)
     validation = read_scenes(options.data, "val")
     log = open(options.out / "log.csv", "a" if options.resume else "w", newline="")
     lines = csv.writer(log)
@@ -256,13 +264,13 @@ def train(options: argparse.Namespace) -> None:
     start = last_check = last_save = time.monotonic()
     recent, scores = [], {}
     bar = tqdm(total=round(options.minutes * 60), unit="s", mininterval=10)
-    for step, batch in enumerate(loader):
+    for batch in batches:
         elapsed = time.monotonic() - start
         progress = elapsed / (options.minutes * 60)
         if progress >= 1:
             break
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(progress, config, options.resume)
+            group["lr"] = learning_rate(progress, config, options.resume or options.start is not None)
         network.train()
         photos = tensor_of(batch, device)
         with torch.autocast(device.type, torch.bfloat16):
@@ -331,6 +339,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--batch", type=int, default=3, help="pictures at 640 px per step; four times as many at 320 px")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="mask-detector.onnx to go on from")
     parser.add_argument("--resume", action="store_true")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # an exit, so that the workers go too
     train(parser.parse_args())
