@@ -4,11 +4,11 @@
  *   npm run bench                      about a minute; prints a table, and JSON as the last line
  *   npm run bench -- --photos 1000     memory over a long run
  *
- * Every part runs in a process of its own: one face on one core (where `taskset` exists), the set on all cores, as `run` does. The ratio
- * is taken within one process, in which the networks are open already. Its denominator is decoding, localising, the networks and encoding of
- * the same photos, one after the other, half of them before the run and half after it, for a machine changes its pace within seconds. What
- * a run cannot do without besides is in its numerator alone: hashing and reading files, aligning and pasting faces, writing photo and record
- * with their flushes to the disk, the manifest. CPU time is told because wall time says little on a machine that others use.
+ * Every part runs in a process of its own: one face on one core (where `taskset` exists), the set on all cores, as `run` does. The ratio's
+ * denominator is decoding, localising, the networks and encoding of the same photos, one after the other, each network on all cores; half of
+ * them before the run and half after it, for a machine changes its pace within seconds. What a run cannot do without besides is in its
+ * numerator alone: hashing and reading files, aligning and pasting faces, writing photo and record with their flushes to the disk, the
+ * manifest. Networks are open before any of it is timed. CPU time is told because wall time says little on a machine that others use.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -21,7 +21,7 @@ import { alignFace, cropSize } from '#image/geometry.ts';
 import { warpRaster } from '#image/warp.ts';
 import type { MetricsRecord } from '#pipeline/metrics-record.ts';
 import { createLocalRun } from './commands/local-run.ts';
-import { openTools } from './commands/open-tools.ts';
+import { openTools, photosAtOnce, type Tools } from './commands/open-tools.ts';
 import { fromProject } from './commands/paths.ts';
 
 const self = fileURLToPath(import.meta.url);
@@ -36,16 +36,22 @@ const { values } = parseArgs({
 
 if (values.help) console.log('npm run bench -- [--photos N]   measures the local pipeline over N example photos');
 else if (values.part === 'set') console.log(JSON.stringify(await measureSet(Number(values.photos))));
+else if (values.part === 'bare') console.log(JSON.stringify(await measureBare(Number(values.photos))));
 else if (values.part === 'one-face') console.log(JSON.stringify(await measureOneFace()));
 else await report(Number(values.photos));
 
 async function report(photos: number): Promise<void> {
   const pinned = hasTaskset();
+  const half = Math.ceil(photos / 2);
+  const startUp = await measureStartUp(5);
+  const oneFace = await inOwnProcess(pinned, '--part', 'one-face');
+  const bareMsBefore = await inOwnProcess(false, '--part', 'bare', '--photos', String(half));
+  const set = await inOwnProcess(false, '--part', 'set', '--photos', String(photos));
+  const bareMsAfter = await inOwnProcess(false, '--part', 'bare', '--photos', String(half));
+  const bareMs = ((bareMsBefore + bareMsAfter) / 2 / half) * photos;
   const figures = {
     machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), node: process.version, pinned },
-    startUp: await measureStartUp(5),
-    oneFace: await inOwnProcess(pinned, '--part', 'one-face'),
-    set: await inOwnProcess(false, '--part', 'set', '--photos', String(photos)),
+    ...{ startUp, oneFace, set, wallToBare: (set.seconds * 1000) / bareMs },
   };
   const table = new Table({ head: ['what', 'measured'], style: { head: [], border: [] } });
   for (const [what, measured] of rowsOf(figures)) table.push([what, measured]);
@@ -61,7 +67,8 @@ type SetFigures = {
   readonly stages: Readonly<Record<string, Distribution>>;
   readonly peakRssMb: number;
   readonly rssAfterTenthMb: number;
-  readonly wallToBare: number;
+  /** User and system time of the whole process, all threads, per photo. */
+  readonly cpuMs: number;
 };
 type OneFaceFigures = {
   readonly totalMs: Distribution;
@@ -74,9 +81,10 @@ type Figures = {
   readonly startUp: Distribution;
   readonly oneFace: OneFaceFigures;
   readonly set: SetFigures;
+  readonly wallToBare: number;
 };
 
-function rowsOf({ machine, startUp, oneFace, set }: Figures): readonly (readonly [string, string])[] {
+function rowsOf({ machine, startUp, oneFace, set, wallToBare }: Figures): readonly (readonly [string, string])[] {
   return [
     ['machine', `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`],
     ['process start to first result', `${startUp.p50.toFixed(0)} ms (p95 ${startUp.p95.toFixed(0)})`],
@@ -89,11 +97,12 @@ function rowsOf({ machine, startUp, oneFace, set }: Figures): readonly (readonly
       ([stage, { p50, p95 }]) => [`  ${stage}`, `${p50.toFixed(1)} (p95 ${p95.toFixed(1)})`] as const,
     ),
     [`${set.photos} photos`, `${set.seconds.toFixed(1)} s, ${set.photosPerSecond.toFixed(1)} photos/s`],
+    ['  CPU time, with files and record', `${set.cpuMs.toFixed(0)} ms`],
     ...Object.entries(set.stages).map(
       ([stage, { p50, p95 }]) => [`  ${stage}`, `${p50.toFixed(1)} (p95 ${p95.toFixed(1)})`] as const,
     ),
     ['peak memory', `${set.peakRssMb.toFixed(0)} MB (${set.rssAfterTenthMb.toFixed(0)} after a tenth of the photos)`],
-    ['wall time / bare decode + networks + encode', set.wallToBare.toFixed(2)],
+    ['wall time / bare decode + networks + encode', wallToBare.toFixed(2)],
     ['  not in bare', 'files, hashes, flushes, align, paste, manifest'],
   ];
 }
@@ -127,6 +136,7 @@ async function measureOneFace(): Promise<OneFaceFigures> {
   let warmFrom = process.cpuUsage();
   const records = await runPhotos(
     Array.from({ length: photos }, () => file),
+    await openTools({ model: 'rescnn', denoise: 'region' }),
     1,
     (done) => {
       if (done === cold) warmFrom = process.cpuUsage();
@@ -153,36 +163,43 @@ async function oneMegapixelPhoto(): Promise<string> {
 }
 
 async function measureSet(photos: number): Promise<SetFigures> {
-  const folder = fromProject('examples/photos');
-  const names = (await readdir(folder)).sort();
-  const files = Array.from({ length: photos }, (_, index) => join(folder, names[index % names.length] ?? ''));
-  const half = Math.ceil(photos / 2);
-  await measureBare(files.slice(0, names.length)); // warm-up
-  const bareMsBefore = await measureBare(files.slice(0, half));
+  const concurrency = photosAtOnce();
+  const tools = await openTools({ model: 'rescnn', denoise: 'region', atOnce: concurrency });
+  await runPhotos(await examples(), tools, concurrency); // warm-up
+  const files = await examples(photos);
   let rssAfterTenthMb = 0;
   const start = performance.now();
-  const records = await runPhotos(files, Math.min(availableParallelism(), 4), (done) => {
+  const cpu = process.cpuUsage();
+  const records = await runPhotos(files, tools, concurrency, (done) => {
     if (done === Math.ceil(photos / 10)) rssAfterTenthMb = process.memoryUsage.rss() / 1e6;
   });
   const seconds = (performance.now() - start) / 1000;
-  const peakRssMb = process.resourceUsage().maxRSS / 1e3;
-  const bareMs = bareMsBefore + (await measureBare(files.slice(half)));
+  const { user, system } = process.cpuUsage(cpu);
   return {
     photos,
     seconds,
     photosPerSecond: photos / seconds,
     stages: stagesOf(records),
-    peakRssMb,
+    peakRssMb: process.resourceUsage().maxRSS / 1e3,
     rssAfterTenthMb,
-    wallToBare: (seconds * 1000) / bareMs,
+    cpuMs: (user + system) / 1000 / photos,
   };
 }
 
+/** The example photos, again and again until there are `count`; once each without it. */
+async function examples(count?: number): Promise<readonly string[]> {
+  const folder = fromProject('examples/photos');
+  const names = (await readdir(folder)).sort();
+  return Array.from({ length: count ?? names.length }, (_, index) => join(folder, names[index % names.length] ?? ''));
+}
+
 /** Milliseconds of decoding, localising, unmasking and encoding alone, one photo after the other on all cores, nothing around them. */
-async function measureBare(files: readonly string[]): Promise<number> {
+async function measureBare(photos: number): Promise<number> {
   const { codec, detector, denoiser, unmasker } = await openTools({ model: 'rescnn', denoise: 'region' });
+  const warmUp = await examples();
   let milliseconds = 0;
-  for (const file of files) {
+  for (const [index, file] of [...warmUp, ...(await examples(photos))].entries()) {
+    if (index === warmUp.length) milliseconds = 0;
     const bytes = await readFile(file);
     const start = performance.now();
     const decoded = await codec.decode(bytes);
@@ -201,9 +218,10 @@ async function measureBare(files: readonly string[]): Promise<number> {
   return milliseconds;
 }
 
-/** Runs files as photos, each under a name of its own, one at a time, with manifest but without report. */
+/** Runs files as photos, each under a name of its own, with manifest but without report. */
 async function runPhotos(
   files: readonly string[],
+  tools: Tools,
   concurrency: number,
   onDone: (done: number) => void = () => {},
 ): Promise<readonly MetricsRecord[]> {
@@ -212,8 +230,7 @@ async function runPhotos(
   const inputs = files.map((file, index) => ({ key: `photos/${String(index).padStart(5, '0')}.jpg`, file }));
   const local = createLocalRun({
     out: join(folder, 'out'),
-    tools: await openTools({ model: 'rescnn', denoise: 'region' }),
-    concurrency,
+    ...{ tools, concurrency },
     interrupt: new AbortController().signal,
     onSettled: ({ record }) => onDone(records.push(record)),
   });

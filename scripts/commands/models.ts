@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import { ModelError } from '#vision/model.ts';
+import { ModelError } from '#vision/model-error.ts';
 import { exitCodes } from './exit-codes.ts';
 import { openModels } from './open-tools.ts';
 

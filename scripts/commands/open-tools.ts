@@ -1,8 +1,10 @@
+import { availableParallelism } from 'node:os';
 import type { Codec, Denoiser, Detector, Unmasker } from '#pipeline/ports.ts';
 import type { DenoiseMode, Processing } from '#pipeline/processing.ts';
 import { createCodec } from '#vision/codec.ts';
 import { createDenoiser } from '#vision/denoiser.ts';
-import { loadModels, type ModelOptions, type Models } from '#vision/model.ts';
+import { loadModels, type Models } from '#vision/model.ts';
+import { createNetworkThreads } from '#vision/network-threads.ts';
 import { detectorModels, openDetector } from '#vision/open-detector.ts';
 import { createUnmasker } from '#vision/unmasker.ts';
 import { UsageError } from './exit-codes.ts';
@@ -12,6 +14,8 @@ export type ToolOptions = {
   /** The unmasker, a name from models.json. */
   readonly model: string;
   readonly denoise: DenoiseMode;
+  /** Photos in work at once. Default 1. */
+  readonly atOnce?: number;
 };
 
 export type Tools = {
@@ -23,9 +27,8 @@ export type Tools = {
 };
 
 /** Everything a photo needs on this machine. Verifies the networks' files; they are opened when the first photo has work for them. */
-export async function openTools({ model, denoise }: ToolOptions): Promise<Tools> {
-  // Networks run one at a time, however many photos are in work (onnxruntime-node computes on the calling thread): each on all cores.
-  const models = await openModels();
+export async function openTools({ model, denoise, atOnce = 1 }: ToolOptions): Promise<Tools> {
+  const models = await openModels({ atOnce });
   const unmaskers = models.descriptions.filter(({ task }) => task === 'unmask').map(({ name }) => name);
   if (!unmaskers.includes(model)) {
     throw new UsageError(`Expected one of ${unmaskers.join(', ')} as the model but received ${model}.`);
@@ -52,6 +55,16 @@ function openingAhead(codec: Codec, models: Models, names: readonly string[]): C
   };
 }
 
-/** The models that come with the project, or those of the folder in UNMASK_MODELS: your own training, say. */
-export const openModels = (options?: ModelOptions): Promise<Models> =>
-  loadModels(process.env.UNMASK_MODELS ?? fromProject('models'), options);
+/** While two photos are with the networks, a third is read or written and a fourth warped or pasted. On one core, one after the other. */
+export const photosAtOnce = (): number => (availableParallelism() === 1 ? 1 : 4);
+
+/**
+ * The models that come with the project, or those of the folder in UNMASK_MODELS: your own training, say. For one photo at a time every
+ * network takes all cores; for several, two networks share them.
+ */
+export async function openModels({ atOnce = 1 }: Pick<ToolOptions, 'atOnce'> = {}): Promise<Models> {
+  const folder = process.env.UNMASK_MODELS ?? fromProject('models');
+  if (atOnce === 1) return loadModels(folder);
+  const threads = Math.min(Math.max(1, Math.floor(availableParallelism() / 2)), 4);
+  return loadModels(folder, { threads, computer: createNetworkThreads() });
+}

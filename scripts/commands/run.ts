@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { Settled } from '#local/embedded-pipeline.ts';
 import { systemClock } from '#local/system-clock.ts';
 import type { DenoiseMode } from '#pipeline/processing.ts';
@@ -6,7 +5,7 @@ import { exitCodes } from './exit-codes.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { localInputs, referenceInputs } from './local-inputs.ts';
 import { createLocalRun } from './local-run.ts';
-import { openTools } from './open-tools.ts';
+import { openTools, photosAtOnce } from './open-tools.ts';
 import { fromProject, fromShell } from './paths.ts';
 import { createProgress } from './progress.ts';
 import { summaryEvent, summaryTable } from './summary.ts';
@@ -25,13 +24,13 @@ export type RunOptions = {
 export async function run(paths: readonly string[], options: RunOptions): Promise<void> {
   const start = systemClock.milliseconds();
   const { model, denoise, json = false, force = false } = options;
-  const { concurrency = Math.min(availableParallelism(), 4) } = options;
+  const { concurrency = photosAtOnce() } = options;
   const examples = paths.length === 0;
   const out = fromShell(options.out);
   const inputs = await localInputs(examples ? [fromProject('examples/photos')] : paths.map(fromShell), out);
   const folder = options.references ?? (examples ? fromProject('examples/references') : undefined);
   const references = folder === undefined ? [] : await referenceInputs(fromShell(folder));
-  const tools = await openTools({ model, denoise });
+  const tools = await openTools({ model, denoise, atOnce: Math.min(concurrency, inputs.length) });
 
   const settled: Settled[] = [];
   const progress = createProgress({ total: inputs.length, json });

@@ -1,4 +1,4 @@
-import type { ModelDescription } from '#vision/model.ts';
+import type { ModelDescription } from '#vision/model-description.ts';
 import type { CaseName } from './case-names.ts';
 import type { MeasureName } from './measures.ts';
 import type { RowSummary } from './summary.ts';

@@ -42,7 +42,7 @@ export async function evaluation(options: EvaluationOptions): Promise<void> {
     throw new UsageError('Expected photos of the cases asked for, but there are none; case V needs --data.');
 
   const concurrency = Math.min(availableParallelism(), 4);
-  const models = await openModels({ threads: Math.max(1, Math.floor(availableParallelism() / concurrency)) });
+  const models = await openModels({ atOnce: concurrency });
   const unmaskers = models.descriptions.filter(({ task }) => task === 'unmask');
   const names = options.models ?? unmaskers.map(({ name }) => name);
   const unknown = names.find((name) => !unmaskers.some((model) => model.name === name));

@@ -1,4 +1,4 @@
-import type { ModelDescription } from '#vision/model.ts';
+import type { ModelDescription } from '#vision/model-description.ts';
 import { type Aim, aims } from './aims.ts';
 import { type CaseName, caseNames, caseTitles, paperFigures } from './case-names.ts';
 import { groupsOf } from './groups.ts';

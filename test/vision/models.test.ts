@@ -1,9 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadModels, ModelError } from '#vision/model.ts';
+import { loadModels } from '#vision/model.ts';
+import { ModelError } from '#vision/model-error.ts';
 
 const fixtures = join(import.meta.dirname, 'fixtures');
 
@@ -107,7 +108,7 @@ describe('models.json', () => {
     await expect(model.run(new Float32Array(3 * 256 * 256))).rejects.toMatchObject({ code: 'model-missing' });
   });
 
-  it('is loaded with no options but threads', async () => {
+  it('is loaded with no options but threads and computer', async () => {
     await expect(loadModels(folder, JSON.parse('{ "thread": 1 }'))).rejects.toThrow('received thread');
   });
 });
@@ -118,15 +119,32 @@ describe('telemetry', () => {
     expect(process.env.ORT_DISABLE_TELEMETRY).toBe('1');
   });
 
-  it('cannot be ruled out in a worker thread, so no model opens there', async () => {
-    const code = `
-      const { parentPort } = await import('node:worker_threads');
-      const { loadModels } = await import(${JSON.stringify(import.meta.resolve('../../lambdas/vision/model.ts'))});
-      const models = await loadModels(${JSON.stringify(fixtures)});
-      await models.open('denoiser').catch((error) => parentPort.postMessage(error.code));
-    `;
-    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`));
-    const message = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
-    expect(message).toBe('telemetry');
+  it('cannot be ruled out in a worker thread whose environment only claims it, so no model opens there', () => {
+    expect(codeInWorker({ ofTheProcess: undefined, ofTheWorker: '1' })).toBe('telemetry');
+  });
+
+  it('is off in a worker thread when the process had it off before', () => {
+    expect(codeInWorker({ ofTheProcess: '1', ofTheWorker: undefined })).toBe('opened');
   });
 });
+
+/** What becomes of opening a model in a worker thread of a fresh process. */
+function codeInWorker(silence: {
+  readonly ofTheProcess: string | undefined;
+  readonly ofTheWorker: string | undefined;
+}): string {
+  const inWorker = `
+    const { loadModels } = await import(${JSON.stringify(import.meta.resolve('../../lambdas/vision/model.ts'))});
+    const models = await loadModels(${JSON.stringify(fixtures)});
+    console.log(await models.open('denoiser').then(() => 'opened', (error) => error.code));
+  `;
+  const env = JSON.stringify({ ORT_DISABLE_TELEMETRY: silence.ofTheWorker });
+  const code = `
+    const { Worker } = await import('node:worker_threads');
+    new Worker(new URL('data:text/javascript,' + encodeURIComponent(${JSON.stringify(inWorker)})), { env: ${env} });
+  `;
+  const { ORT_DISABLE_TELEMETRY: _, ...others } = process.env;
+  const environment = silence.ofTheProcess ? { ...others, ORT_DISABLE_TELEMETRY: silence.ofTheProcess } : others;
+  const options = { env: environment, encoding: 'utf8' } as const;
+  return execFileSync(process.execPath, ['--input-type=module', '--eval', code], options).trim();
+}

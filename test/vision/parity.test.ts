@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createRaster } from '#image/raster.ts';
 import { toTensor } from '#image/tensor.ts';
-import { loadModels, type ModelDescription } from '#vision/model.ts';
+import { loadModels } from '#vision/model.ts';
+import type { ModelDescription } from '#vision/model-description.ts';
 
 // ONNX Runtime in Node against PyTorch, on inputs that both sides can compute. Written by models/training/export.py.
 const folder = join(import.meta.dirname, '../../models');
