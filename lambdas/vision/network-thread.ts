@@ -1,3 +1,4 @@
+import { Tinypool } from 'tinypool';
 import { ModelError } from './model-error.ts';
 import { type Network, type Outputs, thisThread } from './session.ts';
 
@@ -9,14 +10,22 @@ export type NetworkAnswer =
   | { readonly outputs: Outputs }
   | { readonly code: ModelError['code']; readonly message: string };
 
-/** The work of a thread of network-threads.ts. It loads little, so that a thread starts soon. */
-export default async function compute({ network, input }: NetworkTask): Promise<NetworkAnswer> {
+/** The work of a thread of network-threads.ts, where a NetworkAnswer arrives. It loads little, so that a thread starts soon. */
+export default async function compute({ network, input }: NetworkTask): Promise<unknown> {
   try {
-    if (input) return { outputs: await thisThread.run(network, input) };
+    if (input) return handOver({ outputs: await thisThread.run(network, input) });
     await thisThread.open(network);
-    return { outputs: {} };
+    return { outputs: {} } satisfies NetworkAnswer;
   } catch (error) {
-    if (error instanceof ModelError) return { code: error.code, message: error.message };
+    if (error instanceof ModelError) return { code: error.code, message: error.message } satisfies NetworkAnswer;
     throw error;
   }
+}
+
+/** Outputs leave this thread's memory for the other's: copies would lie here until a thread with little else to do collects garbage. */
+function handOver(answer: NetworkAnswer & { readonly outputs: Outputs }): unknown {
+  const { transferableSymbol, valueSymbol } = Tinypool;
+  const buffers = Object.values(answer.outputs).map(({ buffer }) => buffer);
+  const movable: object = { [transferableSymbol]: buffers, [valueSymbol]: answer };
+  return Tinypool.move(movable as Parameters<typeof Tinypool.move>[0]); // its own type names symbols that it does not export
 }

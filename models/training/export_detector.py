@@ -29,7 +29,7 @@ from evaluate_detector import INPUT, NMS_IOU, area_under_curve, average_precisio
 from network import Detector, ExportedDetector
 from train_detector import load_detector
 
-NAME, VERSION, OPSET = "mask-detector", "0.1.0", 17
+NAME, VERSION, OPSET = "mask-detector", "0.2.0", 17
 SCORE_THRESHOLD = 0.535
 """For precision, since a false face gets painted: on validation .98 at .50 and .992 at .55, recall .81 and .72 of faces of 24 px and more."""
 

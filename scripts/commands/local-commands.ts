@@ -12,7 +12,7 @@ export function addLocalCommands(program: Command): void {
     .addOption(modelOption())
     .addOption(denoiseOption())
     .option('--force', 'do again what is done')
-    .option('--concurrency <n>', 'photos in work at once (default: 4, on one core 1)', positiveInteger)
+    .option('--concurrency <n>', 'photos in work at once (default: 3, on one core 1)', positiveInteger)
     .addOption(jsonOption())
     .addHelpText(
       'after',

@@ -55,8 +55,8 @@ function openingAhead(codec: Codec, models: Models, names: readonly string[]): C
   };
 }
 
-/** While two photos are with the networks, a third is read or written and a fourth warped or pasted. On one core, one after the other. */
-export const photosAtOnce = (): number => (availableParallelism() === 1 ? 1 : 4);
+/** While two photos are with the networks, a third is read, warped, pasted or written. On one core, one after the other. */
+export const photosAtOnce = (): number => (availableParallelism() === 1 ? 1 : 3);
 
 /**
  * The models that come with the project, or those of the folder in UNMASK_MODELS: your own training, say. For one photo at a time every
