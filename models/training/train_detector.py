@@ -248,8 +248,8 @@ def train(options: argparse.Namespace) -> None:
         optimiser.load_state_dict(checkpoint["optimiser"])
         seconds, images = checkpoint["seconds"], checkpoint["images"]
 
-    batches = Batches(options.data, sizes_of(options.batch), config.seed + images)  # a resumed run sees new pictures
-    loader = DataLoader(batches, batch_size=None, num_workers=options.workers, prefetch_factor=4 if options.workers else None, collate_fn=lambda batch: batch)
+    pictures = Batches(options.data, sizes_of(options.batch), config.seed + images)  # a resumed run sees new pictures
+    loader = DataLoader(pictures, batch_size=None, num_workers=options.workers, prefetch_factor=4 if options.workers else None, collate_fn=lambda batch: batch)
     batches = iter(loader)
     if options.start and not options.resume:
         thaw.load_detector(network, options.start)

@@ -1,10 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { createCodec } from '#vision/codec.ts';
 import { exitCodes, UsageError } from '../commands/exit-codes.ts';
 import { listenForInterrupt } from '../commands/interrupt.ts';
-import { openModels } from '../commands/open-tools.ts';
+import { openModels, photosAtOnce } from '../commands/open-tools.ts';
 import { fromShell } from '../commands/paths.ts';
 import { readBaselines } from './baselines.ts';
 import { type CaseName, caseNames } from './case-names.ts';
@@ -41,7 +40,7 @@ export async function evaluation(options: EvaluationOptions): Promise<void> {
   if (photos.length === 0)
     throw new UsageError('Expected photos of the cases asked for, but there are none; case V needs --data.');
 
-  const concurrency = Math.min(availableParallelism(), 4);
+  const concurrency = photosAtOnce();
   const models = await openModels({ atOnce: concurrency });
   const unmaskers = models.descriptions.filter(({ task }) => task === 'unmask');
   const names = options.models ?? unmaskers.map(({ name }) => name);

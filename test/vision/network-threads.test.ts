@@ -10,8 +10,12 @@ import { createNetworkThreads } from '#vision/network-threads.ts';
 const fixtures = join(import.meta.dirname, 'fixtures');
 const published = join(import.meta.dirname, '../../models');
 
-const tensorFor = (length: number) =>
-  new Float32Array(new SharedArrayBuffer(4 * length)).map((_, index) => ((index * 7) % 256) / 255);
+/** In shared memory, as the tensors of a run are. */
+function tensorFor(length: number): Float32Array {
+  const tensor = new Float32Array(new SharedArrayBuffer(4 * length));
+  for (let index = 0; index < length; index++) tensor[index] = ((index * 7) % 256) / 255;
+  return tensor;
+}
 
 describe('networks in threads', () => {
   test('compute what the main thread computes', async () => {
