@@ -89,7 +89,7 @@ export function stageChart(timings: readonly Readonly<Record<string, number>>[])
     ({ name, amount, className, text }) => html`<li>
 <span class="dot ${className}" aria-hidden="true"></span><b>${name}</b><span class="amount">${text}</span><span class="share">${shareText(amount, all)}</span></li>`,
   );
-  return html`<figure class="chart wide"><figcaption><h3>Where the time went</h3><span class="hint">all photos together</span></figcaption>
+  return html`<figure class="chart wide"><figcaption><h3>Where the time went</h3><span class="hint">all photos together, waiting for others included</span></figcaption>
 ${stackedBar(parts, `Processing time by stage, ${durationText(all)} in all`)}<ul class="legend stages">${rows}</ul></figure>`;
 }
 

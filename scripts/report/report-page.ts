@@ -66,7 +66,7 @@ function summary(records: readonly MetricsRecord[]): Markup {
 ${textTile('Photos', countText(records.length), measured === 0 && 'no references given: quality was not measured')}
 ${textTile('Faces unmasked', countText(aggregates.facesUnmasked), `of ${countText(aggregates.faces)} found`)}
 ${measured > 0 && quality}
-${textTile('Processing time', durationText(sum(times)), times.length > 0 && `${durationText(sum(times) / times.length)} a photo`)}
+${textTile('Processing time', durationText(sum(times)), times.length > 0 && `${durationText(sum(times) / times.length)} a photo, waiting for others included`)}
 </dl>
 ${statusChart(counts)}
 </section>`;

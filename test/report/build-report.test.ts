@@ -113,7 +113,9 @@ test('photos without totalMs count with their stages', async () => {
     madeUpRecord({ path: 'c.jpg', status: 'rejected', timings: {} }),
   ]);
   expect(rowsOf(page).map(({ milliseconds }) => milliseconds)).toEqual([400, 150, null]);
-  expect(page).toContain('<span class="value">550 ms</span><span class="note">275 ms a photo</span>');
+  expect(page).toContain(
+    '<span class="value">550 ms</span><span class="note">275 ms a photo, waiting for others included</span>',
+  );
 });
 
 test('failures come before rejections, each with its reason, and say how many there are', async () => {
