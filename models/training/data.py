@@ -183,7 +183,7 @@ def alignment(eyes: np.ndarray, box_height: float = 0.0, roll: float = 0.0, scal
 
 def align(image: np.ndarray, landmarks: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The 256x256 crop and its landmarks; what lies outside the photo repeats the edge."""
-    crop = cv2.warpAffine(image, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    crop = cv2.warpAffine(image, matrix, (CROP, CROP), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return crop, (landmarks @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
 

@@ -84,8 +84,8 @@ EXPORTS = (
     Export(
         "rescnn",
         "unmask",
-        lambda preset: nets.Unmasker(nets.PRESETS[preset]),
-        (("segment",), ("natural-coarse", "complete"), ("natural", "refine", "complete")),
+        lambda preset: nets.Unmasker(nets.PRESETS[preset], textured=True),
+        (("segment",), ("natural-coarse", "complete"), ("natural", "refine", "complete"), ("texture",)),
         UNMASK_OUTPUTS,
         unmask_parameters,
         FACES + "; least error first, then an adversarial stage for a natural look, "

@@ -26,7 +26,7 @@ def runs(tmp_path, monkeypatch):
     """Random checkpoints of a tiny unmasker and denoiser."""
     monkeypatch.setitem(nets.PRESETS, "tiny", SMALL)
     torch.manual_seed(1)
-    unmasker = nets.Unmasker(SMALL)
+    unmasker = nets.Unmasker(SMALL, textured=True)
     for module in unmasker.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.normal_(module.weight, 0, 0.15)
@@ -34,10 +34,13 @@ def runs(tmp_path, monkeypatch):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 2)
     unmasker.completer.fill.basis.normal_(0, 0.05)
+    nn.init.constant_(unmasker.texture.strength.bias, 0.5)
     folder = tmp_path / "runs"
     folder.mkdir()
     checkpoint(unmasker, ("segmenter",), "iou", folder / "segment.pt")
     checkpoint(unmasker, ("completer",), "regionPsnr", folder / "complete.pt")
+    checkpoint(unmasker, ("refiner",), "regionPsnr", folder / "natural.pt")
+    checkpoint(unmasker, ("texture",), "regionPsnr", folder / "texture.pt")
     checkpoint(nets.Denoiser(), (), "psnr25", folder / "denoise.pt")
     return folder
 

@@ -55,6 +55,57 @@ def test_what_lies_under_the_region_cannot_change_the_result(unmasker):
     assert torch.equal(unmasker.complete(image, region), unmasker.complete(other, region))
 
 
+@torch.no_grad()
+def test_texture_lies_inside_the_region_and_is_always_the_same():
+    torch.manual_seed(3)
+    plain, textured = nets.Unmasker(SMALL).eval(), nets.Unmasker(SMALL, textured=True).eval()
+    plain.completer.fill.mean.fill_(0.5)
+    assert not textured.load_state_dict(plain.state_dict(), strict=False).unexpected_keys
+    image, region = torch.rand(1, 3, 256, 256) * 0.1 + 0.45, square_region()
+    texture = textured.complete(image, region) - plain.complete(image, region)
+    assert torch.equal(texture * (1 - region), torch.zeros_like(texture))
+    detail = nets.visible_detail(image, region).item()
+    assert torch.equal(texture * nets.outline(256, "cpu").ge(1), torch.zeros_like(texture))  # nor behind the jaw
+    assert texture[..., 130:180, 110:150].std() == pytest.approx(sum(s * s for s in nets.Texture.shares) ** 0.5 * detail, rel=0.05)
+    assert torch.allclose(texture[:, 0], texture[:, 2], atol=1e-6)  # grey
+    assert torch.equal(textured.complete(image, region), textured.complete(image, region))
+
+
+@torch.no_grad()
+def test_texture_is_as_strong_as_the_layer_says_at_each_pixel_and_drawn_anew_in_training():
+    texture = nets.Texture(1)
+    texture.strength.bias.view(2, 4)[0] = 9  # the white field: 10 levels
+    texture.strength.bias.view(2, 4)[1] = -1  # no soft one
+    texture.strength.weight[:4, :, 1, 1] = -10
+    fine = torch.zeros(1, 1, 64, 64)
+    fine[..., 32:] = 1  # where the layer says 0
+    level = torch.full((1, 1, 1, 1), 1 / 255)
+    drawn = texture(fine, level)
+    assert drawn[..., :60].std() * 255 == pytest.approx(10, rel=0.05)
+    assert drawn[..., 68:].abs().max() < 1e-6
+    assert not torch.equal(drawn, texture(fine, level))
+    assert texture.eval()(fine, level)[..., :60].std() * 255 == pytest.approx(10 * texture.shares[0], rel=0.05)
+    assert torch.equal(texture(fine, level), texture(fine, level))
+    assert torch.allclose(texture(fine, 3 * level), 3 * texture(fine, level))
+
+
+def test_visible_detail_is_that_of_the_face_beside_the_region_and_a_few_edges_hardly_move_it():
+    torch.manual_seed(1)
+    region, noise = square_region(), torch.randn(1, 1, 256, 256).expand(-1, 3, -1, -1)
+    level = nets.visible_detail(0.5 + noise / 255, region).item() * 255
+    assert level == pytest.approx(0.676 * (8 / 9) ** 0.5, rel=0.03)  # of a normal distribution the squared mean root of |x|
+    masked = (0.5 + noise / 255) * (1 - region) + region * torch.rand(1, 3, 256, 256)
+    assert nets.visible_detail(masked, region).item() * 255 == pytest.approx(level, rel=1e-3)
+    framed = 0.5 + noise / 255
+    framed[..., 110:114, 60:200] = 0  # black glasses: the mean would be more than four times as much
+    assert nets.visible_detail(framed, region).item() * 255 < 2 * level
+    seen = nets.seen_face(region)
+    means = [(nets.detail(x[:, :1]).abs() * seen).sum() / seen.sum() for x in (framed, 0.5 + noise / 255)]
+    assert means[0] > 4 * means[1]
+    assert nets.visible_detail(torch.full_like(framed, 0.5), region).item() * 255 < 0.01
+    assert nets.visible_detail(0.5 + 20 * noise / 255, region).item() == pytest.approx(nets.MOST_DETAIL)
+
+
 def test_every_pixel_of_the_hole_sees_far_corners_of_the_face():
     torch.manual_seed(0)
     network = nets.Completer(nets.PRESETS["small"]).eval()

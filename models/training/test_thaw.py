@@ -49,6 +49,20 @@ def test_another_network_is_refused_by_name(exported):
         thaw.load_onnx(nets.Unmasker(), exported / "rescnn-fidelity.onnx")
 
 
+def test_only_one_of_file_and_network_may_have_a_texture(exported):
+    image, region = torch.rand(1, 3, 256, 256), torch.zeros(1, 1, 256, 256)
+    region[..., 100:150, 100:150] = 1
+    plain, textured = nets.Unmasker(SMALL).eval(), nets.Unmasker(SMALL, textured=True).eval()
+    for network in (plain, textured):
+        thaw.load_onnx(network, exported / "rescnn-fidelity.onnx")
+    assert textured.texture.strength.bias.max() == 0
+    thaw.load_onnx(textured, exported / "rescnn.onnx")
+    assert textured.texture.strength.bias.max() == 0.5
+    textured.texture = None
+    thaw.load_onnx(plain, exported / "rescnn.onnx")
+    assert torch.equal(textured.complete(image, region), plain.complete(image, region))
+
+
 def test_a_wider_network_begins_with_what_a_narrower_one_learned(runs):  # noqa: F811
     narrow, wide = nets.Unmasker(SMALL).eval(), nets.Unmasker(replace(SMALL, completer=(8, 8, 24))).eval()
     for network in (narrow, wide):

@@ -84,6 +84,24 @@ def test_a_critic_is_punished_for_being_steep():
     assert steep.item() == pytest.approx(9 / 64)  # its mean score rises by 3 / 64 with each of 64 pixels
 
 
+@pytest.mark.parametrize("stage", [train.Natural(), train.NaturalCoarse()])
+def test_errors_from_the_jaw_on_count_more_than_those_on_the_face(stage):
+    scale = stage.size / train.CROP
+    region = torch.zeros(1, 1, stage.size, stage.size)
+    region[..., round(100 * scale) : round(240 * scale), round(50 * scale) : round(206 * scale)] = 1
+    y, x = torch.meshgrid(*[torch.arange(stage.size) / scale] * 2, indexing="ij")
+    places = torch.stack([y, x, x])[None]  # a photo whose colours say where in the crop a pixel lies
+    _, seen, inside = stage.windows(stage.build("small"), {"image": places, "region": region})
+    weights = stage.weights(region)
+    assert weights.shape == inside.shape
+
+    def at(y: float, x: float) -> float:
+        return weights.flatten()[((seen[0, 0] - y).square() + (seen[0, 1] - x).square()).argmin()].item()
+
+    assert at(150, 128) == at(180, 128) == at(205, 128) == 1  # nose, mouth, chin
+    assert at(234, 128) == at(188, 62) == at(188, 194) == stage.contest.outline  # under the chin, beside both jaws
+
+
 def test_specks_are_fine_contrast_beyond_the_truth_s_not_a_lack_of_it():
     region = torch.zeros(1, 1, 80, 80)
     region[..., 20:60, 20:60] = 1
@@ -151,6 +169,23 @@ def test_natural_stages_learn_from_real_masks_without_a_truth(folder, stage):
     run(stage, folder, 12, "--resume")  # without them again: the log keeps the column
     log = (folder / "runs" / f"{stage}.csv").read_text().splitlines()
     assert log[0].endswith(",realExcess") and log[-1].endswith(",") and len(log) == 3
+
+
+def test_texture_becomes_as_strong_as_that_of_the_face_and_nothing_else_changes(folder, monkeypatch):
+    monkeypatch.setattr(train.nets.Texture, "shares", (1.0, 1.0))
+    rng = np.random.default_rng(3)
+    for split in ("train", "val"):
+        for path in sorted((folder / "faces" / split).glob("*.png")):
+            grainy = cv2.imread(str(path)).astype(np.float32) + rng.normal(0, 9, (256, 256, 1))
+            cv2.imwrite(str(path), grainy.clip(0, 255).astype(np.uint8))
+    run("complete", folder, 4)
+    before = torch.load(folder / "runs" / "complete.pt", weights_only=False)["average"]
+    first = run("texture", folder, 4, "--start", str(folder / "runs" / "complete.pt"), "--rate", "1e-9")
+    scores = run("texture", folder, 240, "--start", str(folder / "runs" / "complete.pt"), "--rate", "0.05")
+    after = torch.load(folder / "runs" / "texture.pt", weights_only=False)
+    assert after["parts"] == ("texture",) and first["gradientRatio"] < 0.3
+    assert scores["gradientRatio"] == pytest.approx(0.9, abs=0.25)
+    assert all(torch.equal(value, after["average"][name]) for name, value in before.items() if name.split(".")[0] == "completer")
 
 
 def test_real_masks_are_refused_where_a_truth_is_needed(folder):

@@ -22,9 +22,13 @@ from network import ConvNorm, Detector
 
 
 def load_onnx(network: nn.Module, path: Path) -> None:
-    """Fills `network` with the weights of its own export. Raises ValueError when the file is of another network."""
-    held = weights_of(path)
+    """Fills `network` with the weights of its own export. Only one of both may have a texture: the file's is left out, the network's
+    stays as it began.
+
+    Raises ValueError when the file is of another network.
+    """
     state = network.state_dict()
+    held = {name: value for name, value in weights_of(path).items() if name in state or not is_texture(name)}
     wanted = {name for name in state if not name.endswith("num_batches_tracked")}
     for convolution, norm in folded_norms(network):
         state[f"{norm}.weight"] = torch.ones_like(state[f"{norm}.weight"])
@@ -32,8 +36,13 @@ def load_onnx(network: nn.Module, path: Path) -> None:
         state[f"{norm}.running_mean"] = torch.zeros_like(state[f"{norm}.running_mean"])
         state[f"{norm}.running_var"] = torch.full_like(state[f"{norm}.running_var"], 1 - nn.BatchNorm2d(1).eps)
         wanted -= {f"{norm}.{name}" for name in ("weight", "bias", "running_mean", "running_var")}
+    wanted -= {name for name in wanted if name not in held and is_texture(name)}
     refuse_differing(network, path, held, {name: state[name] for name in wanted})
     network.load_state_dict(state | held)
+
+
+def is_texture(name: str) -> bool:
+    return name.startswith("texture.")
 
 
 def load_detector(network: Detector, path: Path) -> None:

@@ -6,7 +6,8 @@
     python train.py complete $D --minutes 60                           # the face at 128x128, least error
     python train.py refine   $D --minutes 10 --start runs/complete.pt  # ... at 256x256       -> rescnn-fidelity
     python train.py natural-coarse $D --minutes 38 --start runs/complete.pt    # the face made natural at 128x128
-    python train.py natural  $D --minutes 44 --real --start runs/refine.pt --start runs/natural-coarse.pt   # ... at 256x256 -> rescnn
+    python train.py natural  $D --minutes 44 --real --start runs/refine.pt --start runs/natural-coarse.pt   # ... at 256x256
+    python train.py texture  $D --minutes 9 --start runs/natural-coarse.pt --start runs/natural.pt   # skin's finest texture -> rescnn
     python train.py denoise  $D --minutes 20                           # the paper's first stage
     python train.py plain    $D --minutes 8                            # the paper's second stage -> rescnn-56
 
@@ -202,6 +203,10 @@ class Refine(Stage):
 
     def windows(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """-> completed, truth [N, 3, WINDOW, WINDOW], region [N, 1, WINDOW, WINDOW]"""
+        return self.detailed_windows(network, batch)[:3]
+
+    def detailed_windows(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The same and the refiner's features [N, C, WINDOW / 2, WINDOW / 2]."""
         image, region = batch["image"], batch["region"]
         with torch.no_grad():
             erased = image * (1 - region)
@@ -209,7 +214,8 @@ class Refine(Stage):
         corner = window_corner(region)
         image, region, erased = (window(x, corner, WINDOW, 1) for x in (image, region, erased))
         coarse, features = window(coarse, corner, WINDOW, 2), window(features, corner, WINDOW, 4)
-        return network.refiner(erased, region, coarse, features), image, region
+        completed, fine = network.refiner(erased, region, coarse, features)
+        return completed, image, region, fine
 
     def loss(self, network, batch, progress):
         return fidelity(*self.windows(network, batch), progress)
@@ -236,10 +242,11 @@ class Contest:
     """Weights of a natural stage's losses, and how its critic learns."""
 
     pixel: float = 6.0
+    outline: float = 4.0  # times so much where jaw, hair and background meet: what a critic has drawn there is beads and halos
     tint: float = 6.0  # of what a pixel's error has beside its mean over the channels: lips of a wrong colour are seen at once
     matching: float = 2.0
     specks: float = 10.0  # of fine contrast that the truth does not have nearby: a critic alone lets dots pass for texture
-    excess: float = 0.4  # of the same on real masked photos, beyond what the visible face has and in units of it
+    excess: float = 0.4  # of specks on real masked photos, beyond what the visible face has and in units of it
     adversarial: float = 0.5
     ramp: int = 200  # steps until the adversarial term has its full weight
     rate: float = 6e-4  # of the critic
@@ -264,6 +271,12 @@ class Contested(Stage):
     def windows(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """-> completed, truth [N, 3, S, S], region [N, 1, S, S]"""
         raise NotImplementedError
+
+    def weights(self, region: Tensor) -> Tensor:
+        """Of a pixel's error, in the window that `windows` takes of a region [N, 1, size, size] -> [N, 1, S, S]"""
+        wide = WINDOW * self.size // CROP
+        weights = 1 + (self.contest.outline - 1) * nets.outline(self.size, region.device)
+        return window(weights.expand(len(region), -1, -1, -1), window_corner(region, wide), wide, 1)
 
     def take_real(self, network, data):
         self.worn, self.worn_validation = ([crop for crop, _ in faces_data.worn_crops(data, split)] for split in ("train", "val"))
@@ -315,6 +328,25 @@ class Natural(Contested, Refine):
     name, windows = "natural", Refine.windows
     contest = Contest(specks=4.0, adversarial=0.7)  # with `--real`, which keeps dots away, it may draw more texture
     critic_widths = (32, 64, 128, 128, 128)
+
+
+class Texture(Refine):
+    """How strong skin's finest texture is, at every pixel: as strong as the truth's. Everything else stays as it is."""
+
+    name, parts = "texture", ("texture",)
+    recipe = Recipe(rate=5e-4, ema=0.995, weight_decay=0.0)
+
+    def build(self, preset):
+        return nets.Unmasker(PRESETS[preset], textured=True)
+
+    def loss(self, network, batch, progress):
+        with torch.no_grad():
+            completed, truth, region, fine = self.detailed_windows(network, batch)
+        textured = completed + network.texture(fine, nets.visible_detail(batch["image"], batch["region"]))
+        return sum(
+            over_region((ours - true).abs(), share)
+            for (ours, share), (true, _) in zip(contrasts(textured, region), contrasts(truth, region))
+        )
 
 
 class Denoise(Stage):
@@ -379,7 +411,7 @@ class Plain(Stage):
         }
 
 
-STAGES = {stage.name: stage for stage in (Segment, Complete, Refine, NaturalCoarse, Natural, Denoise, Plain)}
+STAGES = {stage.name: stage for stage in (Segment, Complete, Refine, NaturalCoarse, Natural, Texture, Denoise, Plain)}
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -678,8 +710,9 @@ class NaturalRun(Run):
             score, features = self.critic(pasted, region)
             matching = sum((a.float() - b.float()).abs().mean() for a, b in zip(features, wanted))
             difference = completed - truth
-            pixel = region_mean(difference.abs(), region).mean()
-            tint = region_mean((difference - difference.mean(1, keepdim=True)).abs(), region).mean()
+            weights = stage.weights(batch["region"])
+            pixel = region_mean(weights * difference.abs(), region).mean()
+            tint = region_mean(weights * (difference - difference.mean(1, keepdim=True)).abs(), region).mean()
             ramp = min(1.0, self.steps / contest.ramp)
             loss = (
                 contest.pixel * pixel
@@ -720,6 +753,11 @@ def specks(completed: Tensor, truth: Tensor, region: Tensor) -> Tensor:
     return over_region((ours - fine_contrast(truth, region)[0]).relu(), share)
 
 
+def contrasts(image: Tensor, region: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """`fine_contrast` at full and at half size: of white and of soft noise they differ. Half pixels on the border are left out."""
+    return [fine_contrast(image, region), fine_contrast(F.avg_pool2d(image, 2), 1 - F.max_pool2d(1 - region, 2))]
+
+
 def fine_contrast(image: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
     """RMS of the 3x3 detail of the region's pixels, over a fifth of a window. -> [N, C, h, w], share of the region [N, 1, h, w]"""
     reach, step = image.shape[-1] // 10 * 2 + 1, image.shape[-1] // 20
@@ -728,7 +766,7 @@ def fine_contrast(image: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
         return F.avg_pool2d(x, reach, step, reach // 2)
 
     share = near(region)
-    return (near(detail(image).square() * region) / share.clamp_min(1e-3) + 1e-6).sqrt(), share
+    return (near(nets.detail(image).square() * region) / share.clamp_min(1e-3) + 1e-6).sqrt(), share
 
 
 def visible_contrast(image: Tensor, region: Tensor) -> Tensor:
@@ -736,18 +774,9 @@ def visible_contrast(image: Tensor, region: Tensor) -> Tensor:
 
     Three places in ten of a true face's lower part have more (nostrils, lips, beards).
     """
-    side = image.shape[-1]
-    place = (torch.arange(side, device=image.device, dtype=torch.float32) + 0.5) / side
-    oval = ((place[None] - 0.5) / 0.2).square() + ((place[:, None] - 0.55) / 0.3).square() < 1  # brows to chin, ear to ear
-    seen = oval * (1 - nets.dilate(region, 2))
-    mean = (detail(image).abs() * seen).sum((2, 3), keepdim=True) / seen.sum((2, 3), keepdim=True).clamp_min(1)
+    seen = nets.seen_face(region)
+    mean = (nets.detail(image).abs() * seen).sum((2, 3), keepdim=True) / seen.sum((2, 3), keepdim=True).clamp_min(1)
     return (1.5 * mean).clamp_min(1 / 255)
-
-
-def detail(x: Tensor) -> Tensor:
-    """What a 3x3 mean takes away. [N, C, H, W] -> the same"""
-    x = x.float()
-    return x - F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
 
 
 def over_region(values: Tensor, share: Tensor) -> Tensor:
