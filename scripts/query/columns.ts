@@ -39,7 +39,7 @@ export const photoColumns: readonly Column[] = [
     name: 'timings',
     type: 'MAP(VARCHAR, DOUBLE)',
     from: 'timings',
-    says: "milliseconds by stage: `timings['decodeMs']`",
+    says: "milliseconds by stage: `timings['decodeMs']`; with waiting for the photos worked on at the same time, so their sum can exceed the run",
   },
   { name: 'cost_usd', type: 'DOUBLE', from: 'cost.usd', says: 'null where nobody is billed' },
   { name: 'model', type: 'VARCHAR', from: 'model.name', says: 'the unmasker' },
