@@ -371,7 +371,7 @@ def worn_crops(data: Path, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]
 
 
 def read_worn(data: Path, split: str, probability: Callable[[np.ndarray], np.ndarray]) -> list[Worn]:
-    """The faces of `worn_crops` with weak outlines; about 0.15 s a photo.
+    """The faces of `worn_crops` with weak outlines; about 0.2 s a photo.
 
     probability: what a first segmenter thinks, uint8 [256, 256, 3] -> float [256, 256]. Photos whose outline is implausible
     are left out.
@@ -385,30 +385,70 @@ def read_worn(data: Path, split: str, probability: Callable[[np.ndarray], np.nda
 
 
 def weak_outline(crop: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Outline of a worn mask by GrabCut (Rother 2004), seeded by a first segmenter and by where masks always are.
+    """Outline of a worn mask by GrabCut (Rother 2004), seeded by a first segmenter, by colour and by where masks always are.
 
     crop uint8 [256, 256, 3], probability float [256, 256] -> garment bool, known bool. Known is where GrabCut and the
-    segmenter agree, and what GrabCut finds on the lower face even if the segmenter missed it.
+    segmenter agree, what GrabCut finds on the lower face even if the segmenter missed it, and what plainly is skin even if the
+    segmenter took it for mask: without that, every round of training on its own outlines would make it take more.
     """
     small = cv2.resize(crop, (128, 128), interpolation=cv2.INTER_AREA)
     likely = cv2.resize(probability.astype(np.float32), (128, 128), interpolation=cv2.INTER_AREA)
-    core, lower = np.zeros((128, 128), np.uint8), np.zeros((128, 128), np.uint8)
-    cv2.ellipse(core, (64, 88), (14, 12), 0, 0, 360, 1, -1)  # round the mouth: under a mask if there is one
-    cv2.ellipse(lower, (64, 86), (38, 32), 0, 0, 360, 1, -1)
-    seeds = np.where(likely > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    seeds[(likely < 0.02) & (lower == 0)] = cv2.GC_BGD
+    skin = plainly_skin(small, likely)
+    core, lower = oval((64, 88), (14, 12)), oval((64, 86), (38, 32))  # round the mouth: under a mask if there is one
+    seeds = np.where((likely > 0.5) & ~skin, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    seeds[(likely < 0.02) & ~lower] = cv2.GC_BGD
     seeds[:54] = cv2.GC_BGD  # eyes and above
-    seeds[(likely > 0.97) | (core > 0)] = cv2.GC_FGD
+    seeds[(likely > 0.97) & ~skin | core] = cv2.GC_FGD
     cv2.setRNGSeed(0)
     cv2.grabCut(np.ascontiguousarray(small[..., ::-1]), seeds, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
     cut = ((seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)).astype(np.uint8)
     cut = cv2.morphologyEx(cv2.morphologyEx(cut, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     _, labels = cv2.connectedComponents(cut)
     garment = (cut > 0) & (labels == labels[88, 64])
-    known = (garment == (likely > 0.5)) | (garment & (lower > 0))
-    known &= garment | (likely < 0.05)  # not what may be a strap, which GrabCut drops
-    known &= cv2.morphologyEx(cut, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) == 0  # at half size, an edge is a guess
+    garment |= without_holes(garment) & lower & ~skin  # a print is mask, the cheek between an ear loop and the mask is not
+    known = np.where(garment, ((likely > 0.5) | lower) & ~skin, (likely < 0.05) | skin)  # not what may be a strap, which GrabCut drops
+    known &= cv2.morphologyEx(garment.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) == 0  # at half size, an edge is a guess
     return tuple(cv2.resize(a.astype(np.uint8), (CROP, CROP), interpolation=cv2.INTER_NEAREST) > 0 for a in (garment, known))
+
+
+def plainly_skin(small: np.ndarray, likely: np.ndarray) -> np.ndarray:
+    """Pixels of the colour of the face above the mask and far from the mask's; none where mask or face are hardly seen.
+
+    small uint8 [128, 128, 3], likely float [128, 128]: what a segmenter thinks -> bool [128, 128]
+    """
+    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2Lab) * np.float32([0.6, 1, 1])  # shade says less than hue
+    fabric = (cv2.erode((likely > 0.9).astype(np.uint8), disc(6)) > 0) & oval((64, 88), (24, 22))
+    face = (cv2.dilate((likely > 0.1).astype(np.uint8), disc(2)) == 0) & oval((64, 54), (26, 22))
+    if fabric.sum() < 80 or face.sum() < 150:
+        return np.zeros(likely.shape, bool)
+    face &= lab[..., 0] > np.median(lab[..., 0][face]) - 11  # without hair and brows
+    to_face, to_fabric = (colour_distance(lab, lab[sample]) for sample in (face, fabric))
+    skin = (to_face < 0.6 * to_fabric - 2) & (to_face < 8)
+    return cv2.morphologyEx(skin.astype(np.uint8), cv2.MORPH_OPEN, disc(1)) > 0
+
+
+def colour_distance(lab: np.ndarray, sample: np.ndarray, nearest: int = 8, most: int = 400) -> np.ndarray:
+    """From every pixel to the eighth nearest of at most 400 sample colours. [H, W, 3], [N, 3] -> float [H, W]"""
+    sample = sample[np.linspace(0, len(sample) - 1, min(most, len(sample))).astype(int)]
+    pixels = lab.reshape(-1, 3)
+    square = (pixels**2).sum(1)[:, None] - 2 * pixels @ sample.T + (sample**2).sum(1)
+    return np.sqrt(np.partition(square, nearest - 1, 1)[:, nearest - 1].clip(0)).reshape(lab.shape[:2])
+
+
+def oval(centre: tuple[int, int], radii: tuple[int, int]) -> np.ndarray:
+    """A filled ellipse of a half-size crop, px. -> bool [128, 128]"""
+    return cv2.ellipse(np.zeros((128, 128), np.uint8), centre, radii, 0, 0, 360, 1, -1) > 0
+
+
+def disc(radius: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+
+
+def without_holes(shape: np.ndarray) -> np.ndarray:
+    """What a shape encloses belongs to it: prints and valves. bool [H, W] -> the same"""
+    outside = np.pad(~shape, 1, constant_values=True).astype(np.uint8)
+    _, labels = cv2.connectedComponents(outside, connectivity=4)
+    return (labels != labels[0, 0])[1:-1, 1:-1]
 
 
 def worn_crop_sample(worn: list[Worn], rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:

@@ -50,3 +50,17 @@ def test_a_blend_computes_what_lies_between(tmp_path, monkeypatch):
     assert torch.allclose(answer(0.0), one, atol=1e-5) and torch.allclose(answer(1.0), other, atol=1e-5)
     assert 0 < (answer(0.1) - one).square().mean() < 0.05 * apart
     assert (answer(0.5) - one).square().mean() == pytest.approx(apart / 4, rel=0.5)
+
+
+@torch.no_grad()
+def test_what_a_network_learnt_since_is_added_to_another():
+    torch.manual_seed(3)
+    base = nets.Unmasker(SMALL).eval()
+    second = noisy_copy(base)
+    assert same(blend.blend(base, second, 1.0, "refiner", since=base), blend.folded(second))
+    assert same(blend.blend(second, base, 1.0, "refiner", since=base), blend.folded(second))
+    assert same(blend.blend(second, second, -1.0, "refiner", since=base), blend.folded(base))
+
+
+def same(made: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> bool:
+    return bool(made) and all(torch.allclose(value, expected[name], atol=1e-5) for name, value in made.items())

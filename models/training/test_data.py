@@ -190,6 +190,32 @@ def test_where_segmenter_and_outline_disagree_nothing_is_known():
     assert not outline[215, 25] and not known[215, 25]
 
 
+def test_skin_that_the_segmenter_took_for_mask_is_known_not_to_be():
+    image, garment = worn_face()
+    image[~garment] = (205, 160, 140)
+    taken = garment.copy()
+    taken[140:176, 176:196] = True  # a cheek between mask and ear
+    outline, known = data.weak_outline(image, np.where(taken, 0.99, 0.01))
+    cheek = taken & ~cv2.dilate(garment.astype(np.uint8), np.ones((9, 9))).astype(bool)
+    assert cheek.sum() > 200
+    assert (known & ~outline)[cheek].mean() > 0.9
+    assert (outline & garment).sum() / (outline | garment).sum() > 0.9
+
+
+def test_a_mask_of_the_colour_of_skin_is_no_skin():
+    image, garment = worn_face()
+    image[~garment], image[garment] = (205, 160, 140), (208, 164, 146)
+    assert not data.plainly_skin(image[::2, ::2], garment[::2, ::2].astype(np.float32)).any()
+
+
+def test_a_print_that_the_segmenter_missed_belongs_to_the_mask():
+    image, garment = worn_face()
+    printed = cv2.circle(np.zeros((256, 256), np.uint8), (150, 180), 12, 1, -1) > 0
+    image[printed] = (240, 60, 60)
+    outline, known = data.weak_outline(image, np.where(garment & ~printed, 0.99, 0.01))
+    assert (outline & known)[printed].all()
+
+
 def test_real_crops_come_with_what_counts():
     image, garment = worn_face()
     known = np.ones_like(garment)

@@ -170,6 +170,24 @@ def test_the_region_covers_the_mask_with_a_margin_and_closes_its_holes():
     assert torch.equal(region, expected)
 
 
+def test_a_wide_hole_in_the_middle_of_the_lower_face_is_filled_and_one_inside_an_ear_loop_is_not():
+    probability = torch.zeros(1, 1, 256, 256)
+    probability[..., 130:230, 40:216] = 1
+    whole = nets.region_from(probability, SMALL)
+    probability[..., 160:190, 110:150] = 0  # a large white print on a black mask
+    assert torch.equal(nets.region_from(probability, SMALL), whole)
+    probability[..., 150:200, 50:80] = 0
+    region = nets.region_from(probability, SMALL)
+    assert region[..., 175, 60:75].sum() == 0 and region[..., 175, 84:216].all()
+
+
+def test_a_nose_above_the_mask_is_no_hole():
+    probability = torch.zeros(1, 1, 256, 256)
+    probability[..., 140:230, 60:196] = 1
+    probability[..., 140:175, 110:146] = 0  # open upwards
+    assert nets.region_from(probability, SMALL)[..., 140:170, 120:136].sum() == 0
+
+
 def test_separable_dilation_equals_a_square_one():
     region = (torch.rand(1, 1, 40, 40) > 0.97).float()
     assert torch.equal(nets.dilate(region, 3), nn.functional.max_pool2d(region, 7, 1, 3))
