@@ -316,7 +316,7 @@ def held_out_sample(faces: Faces, index: int, size: int = CROP, grow: int = 4) -
 
 
 def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, worn: list[Worn] | None = None) -> dict[str, np.ndarray]:
-    """What the segmenter learns from: a masked face (or a bare or distracted one) after a bad camera, and where the mask is.
+    """What the segmenter learns from: a masked face (or a bare or distracted one) after a bad camera, and where the mask's fabric is.
 
     worn: real masked crops, mixed in at WORN_SHARE when given.
     -> image uint8 [3, size, size]; region, counts uint8 [1, size, size]: counts is 0 where nobody knows what is true.
@@ -328,9 +328,9 @@ def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, worn: 
     draw, region = rng.random(), np.zeros(image.shape[:2], bool)
     if draw < 0.78:
         drawn = masks.synthesise(image, landmarks, rng, wear="under-nose" if rng.random() < LOW_SHARE else None)
-        image, region = drawn.image, drawn.region
+        image, region = drawn.image, drawn.fabric
         if rng.random() < BLEND_SHARE:
-            image = blend_in(image, region, rng)
+            image = blend_in(image, drawn.region, rng)
         if rng.random() < 0.08:
             other = masks.distract(image, landmarks, rng)
             image, region = other.image, region & ~other.covered

@@ -316,12 +316,14 @@ def aligned(face):
 
 @dataclass(frozen=True)
 class Sample:
-    """One masked photo. truth, photo: uint8 [H, W, 3]; region: bool [H, W], the garment; to_crop: 2x3 photo to aligned crop, or
+    """One masked photo. truth, photo: uint8 [H, W, 3]; region: bool [H, W], every pixel that the garment changes; fabric: bool [H, W], those
+    that it covers by half or more; to_crop: 2x3 photo to aligned crop, or
     None where the photo is the aligned crop itself; facts: strings for the CSV."""
 
     truth: np.ndarray
     photo: np.ndarray
     region: np.ndarray
+    fabric: np.ndarray
     to_crop: np.ndarray | None
     facts: dict = field(default_factory=dict)
 
@@ -362,7 +364,7 @@ def make_sample(face, case, templates):
     if case == "IV":
         photo = np.where(worn.region[..., None], _noisy(photo, 25.0, noise), photo)
     facts = {"file": face.file, "source": face.source, "soft": int(face.soft), "family": worn.family, "wear": worn.wear, **_looks(truth, points)}
-    return Sample(truth, photo, worn.region, to_crop, facts)
+    return Sample(truth, photo, worn.region, worn.fabric, to_crop, facts)
 
 
 def _noisy(picture, sigma, rng):
@@ -484,7 +486,7 @@ def measure(sample, result, region, probability, base):
     numbers["aboveHarmonic"] = numbers["regionPsnr"] - base if base is not None else math.nan
     if probability is not None:
         guess = probability > 0.5
-        numbers["iou"] = float((guess & garment).sum() / max((guess | garment).sum(), 1))
+        numbers["iou"] = float((guess & sample.fabric).sum() / max((guess | sample.fabric).sum(), 1))
         numbers["leftOver"] = float((garment & ~region).sum() / garment.sum())
     return numbers
 

@@ -42,13 +42,16 @@ class MaskedFace:
     """A face with a mask drawn on it.
 
     image: uint8 [H, W, 3] RGB. region: bool [H, W], every pixel that differs because of the garment (not its shadow).
-    family: one of FAMILIES. wear: one of WEARS. solid: bool [H, W], the part of region that hides the face completely.
+    fabric: bool [H, W], the part of region where the garment covers half of a pixel or more: the mask as an eye sees it and a hand
+    outlines it; beyond it lies its feathered edge. solid: bool [H, W], the part of region that hides the face completely.
+    family: one of FAMILIES. wear: one of WEARS.
     """
 
     image: np.ndarray
     region: np.ndarray
     family: str
     wear: str
+    fabric: np.ndarray
     solid: np.ndarray
 
 
@@ -320,7 +323,7 @@ def _compose(face, outline, solid, fabric, box, light, family, wear, rng):
     x0, y0, x1, y1 = _window(every, 0.3 * unit + 4, face.shape)
     region = np.zeros((height, width), bool)
     if x1 - x0 < 2 or y1 - y0 < 2 or box[2] <= box[0] or box[3] <= box[1]:
-        return MaskedFace(face.copy(), region, family, wear, region.copy())
+        return MaskedFace(face.copy(), region, family, wear, region.copy(), region.copy())
     corner = np.array([x0, y0], np.float32)
     inner = np.s_[box[1] - y0 : box[3] - y0, box[0] - x0 : box[2] - x0]
     whole = np.zeros((y1 - y0, x1 - x0), np.uint8)
@@ -340,10 +343,9 @@ def _compose(face, outline, solid, fabric, box, light, family, wear, rng):
         crop += colour * cover
     image = face.copy()
     image[y0:y1, x0:x1] = np.clip(crop + 0.5, 0, 255).astype(np.uint8)
-    region[y0:y1, x0:x1] = (alpha > 0) | (strap_alpha > 0)
-    opaque = np.zeros((height, width), bool)
-    opaque[y0:y1, x0:x1] = (alpha == 1) | (strap_alpha == 1)
-    return MaskedFace(image, region, family, wear, opaque)
+    covered = np.zeros((height, width), np.float32)
+    covered[y0:y1, x0:x1] = np.maximum(alpha, strap_alpha)
+    return MaskedFace(image, covered > 0, family, wear, covered >= 0.5, covered == 1)
 
 
 def _window(points, margin, shape):

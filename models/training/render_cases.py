@@ -10,7 +10,7 @@ photos, however many are taken. The same command writes the same files.
     OUT/index.csv                           one line a photo, written last: without it nothing here counts
     OUT/photos/CASE/PLACE.png               the masked photo, 8-bit RGB
     OUT/truths/FRAMING/PLACE.png            the same face without the mask; FRAMING is aligned, celeba or rolled
-    OUT/regions/CASE/PLACE.png              8-bit grey: 255 the pixels that the garment covers, 0 the others
+    OUT/regions/CASE/PLACE.png              8-bit grey: 255 the pixels that the garment covers by half or more, 64 those that it covers less
     OUT/regions/V/PLACE.png                 in the aligned 256x256 crop: 255 fabric, 128 beside it, 0 beyond the photo's edge
 
 Columns of index.csv: case; file, the face below faces/ or the photo below masked/; photo, truth, region, paths below OUT, but for case V
@@ -43,7 +43,7 @@ def render_case(case, data, out, limit=None):
     for face, sample in evaluate.samples(data, case, limit):
         name = f"{face.place:04d}.png"
         pictures = {"photo": (f"photos/{case}/{name}", sample.photo), "truth": (f"truths/{framing}/{name}", sample.truth),
-                    "region": (f"regions/{case}/{name}", sample.region.astype(np.uint8) * 255)}  # fmt: skip
+                    "region": (f"regions/{case}/{name}", np.where(sample.fabric, 255, np.where(sample.region, 64, 0)).astype(np.uint8))}  # fmt: skip
         for path, picture in pictures.values():
             _write(out / path, picture)
         paths = {column: path for column, (path, _) in pictures.items()}

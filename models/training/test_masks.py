@@ -162,6 +162,19 @@ def test_templates_need_their_folder():
         masks.synthesise(a_face(), masks.EXAMPLE_LANDMARKS, np.random.default_rng(0), "template")
 
 
+@pytest.mark.parametrize("family", ["plain", "surgical", "respirator"])
+def test_fabric_lets_at_most_half_of_the_face_through_and_the_rim_more(family):
+    face = a_face(1).astype(int)
+    put_on = lambda picture: masks.synthesise(picture.clip(0, 255).astype(np.uint8), masks.EXAMPLE_LANDMARKS, np.random.default_rng(4), family)  # noqa: E731
+    worn = put_on(face)
+    rim = worn.region & ~worn.fabric
+    brighter = put_on(face + 40 * worn.region[..., None])
+    passed = (brighter.image.astype(int) - worn.image)[..., 1] / 40
+    assert worn.fabric.sum() > 5 * rim.sum() > 0
+    assert passed[worn.fabric].max() <= 0.55
+    assert passed[rim].mean() > 0.4 > 2 * passed[worn.fabric & ~worn.solid].mean() > 0
+
+
 @needs_templates
 @pytest.mark.parametrize("seed", range(6))
 def test_photographed_masks_hide_the_face_too(seed):
@@ -175,5 +188,5 @@ def assert_hides(put_on):
     worn = put_on(face)
     other = np.where(worn.solid[..., None], 255 - face, face)
     assert np.array_equal(put_on(other).image[worn.solid], worn.image[worn.solid])
-    assert worn.solid.sum() > 0.75 * worn.region.sum() > 1000 and not np.any(worn.solid & ~worn.region)
+    assert worn.solid.sum() > 0.75 * worn.region.sum() > 1000 and not np.any(worn.solid & ~worn.fabric) and not np.any(worn.fabric & ~worn.region)
     return worn

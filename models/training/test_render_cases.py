@@ -26,7 +26,9 @@ def test_the_files_hold_what_evaluate_measures(data, tmp_path, case):  # noqa: F
     for line, (_, sample) in zip(lines, expected):
         assert np.array_equal(read(tmp_path / line["photo"]), sample.photo)
         assert np.array_equal(read(tmp_path / line["truth"]), sample.truth)
-        assert np.array_equal(cv2.imread(str(tmp_path / line["region"]), cv2.IMREAD_GRAYSCALE) > 0, sample.region)
+        region = cv2.imread(str(tmp_path / line["region"]), cv2.IMREAD_GRAYSCALE)
+        assert np.array_equal(region > 0, sample.region) and np.array_equal(region == 255, sample.fabric)
+        assert 0.5 * sample.region.sum() < sample.fabric.sum() < sample.region.sum()
         assert ("a" in line) == (sample.to_crop is not None)
         if sample.to_crop is not None:
             a, b, tx, ty = (float(line[name]) for name in ("a", "b", "tx", "ty"))

@@ -39,10 +39,15 @@ export type Answer = {
 };
 
 /**
- * All numbers of one answer. `garment`: above 0 on the pixels that the mask truly covers. Definitions as in evaluate.py: RGB, peak 255; the
+ * All numbers of one answer. `garment`: above 0 on the pixels that the mask changes; `fabric`: on those that it covers by half or more,
+ * which the region found is held against. Definitions as in evaluate.py: RGB, peak 255; the
  * region's SSIM over windows that lie inside the picture; gradient energy relative to the truth's. About 50 ms for 256x256.
  */
-export function measureAnswer(truth: Raster, garment: Plane, { raster, restored, probability }: Answer): Measures {
+export function measureAnswer(
+  truth: Raster,
+  { garment, fabric }: { readonly garment: Plane; readonly fabric: Plane },
+  { raster, restored, probability }: Answer,
+): Measures {
   const { width, height } = truth;
   const visible = { width, height, data: garment.data.map((value) => (value > 0 ? 0 : 1)) };
   return {
@@ -54,7 +59,7 @@ export function measureAnswer(truth: Raster, garment: Plane, { raster, restored,
     visiblePsnr: regionPsnr(raster, truth, visible),
     gradientEnergy: gradientEnergy(raster, garment) / Math.max(gradientEnergy(truth, garment), 1e-9),
     area: shareOf(garment.data, (value) => value > 0),
-    iou: probability === undefined ? null : intersectionOverUnion(garment, atLeastHalf(probability)),
+    iou: probability === undefined ? null : intersectionOverUnion(fabric, atLeastHalf(probability)),
     leftOver: restored === undefined ? null : shareLeftOver(garment, restored),
   };
 }

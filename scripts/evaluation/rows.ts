@@ -114,7 +114,8 @@ export async function measureRow(row: Row, photo: CasePhoto, codec: AnswerTools[
 async function measured(answer: Answer, photo: CasePhoto, codec: AnswerTools['codec']): Promise<Measures> {
   const drawn = await readRaster(photo.region, codec);
   if (photo.truth === undefined) return measuredOutline(answer, drawn);
-  return measureAnswer(await readRaster(photo.truth, codec), planeOf(drawn, 255), answer);
+  const covered = { garment: planeOf(drawn, 1), fabric: planeOf(drawn, 255) };
+  return measureAnswer(await readRaster(photo.truth, codec), covered, answer);
 }
 
 /** Case V has no truth, but an outline in the crop's framing: 255 fabric, 128 beside it, 0 beyond the photo's edge, where nothing counts. */

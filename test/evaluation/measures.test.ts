@@ -38,9 +38,11 @@ const answerAt = (x: number, y: number, c: number) =>
 test.each(vectors)('$width x $height: every figure is that of evaluate.py', ({ width, height, ...expected }) => {
   const isGarment = (x: number, y: number) =>
     (4 * x - 2 * width) ** 2 * height ** 2 + (4 * y - 3 * height) ** 2 * width ** 2 < width ** 2 * height ** 2 * 4;
+  const garment = plane(width, height, (x, y) => Number(isGarment(x, y)));
+  const fabric = plane(width, height, (x, y) => Number(isGarment(x, y) && 8 * y > 5 * height));
   const measures = measureAnswer(
     raster(width, height, truthAt),
-    plane(width, height, (x, y) => Number(isGarment(x, y))),
+    { garment, fabric },
     {
       raster: raster(width, height, answerAt),
       restored: plane(width, height, (x, y) => Number(isGarment(x, y) && 3 * x < 2 * width)),

@@ -3,7 +3,8 @@
     PYTHONPATH=../../../models/training python measures.py > measures.json
 
 Truth: byte at row y, column x, channel c = (x (3 + c) + y (5 + 2 c) + ((x y) >> 4) (c + 1)) & 255, halved, plus 64. Answer: truth + 6
-(((7 x + 13 y + 5 c) % 11) - 5), clipped. Garment: an ellipse that runs over the lower edge. Restored: its left two thirds. Probability:
+(((7 x + 13 y + 5 c) % 11) - 5), clipped. Garment: an ellipse that runs over the lower edge. Fabric: what of
+it lies below five eighths of the height. Restored: its left two thirds. Probability:
 ((x 31 + y 17) % 97) / 96.
 """
 
@@ -24,7 +25,7 @@ def figures(width, height):
     garment = (4 * x - 2 * width) ** 2 * height**2 + (4 * y - 3 * height) ** 2 * width**2 < width**2 * height**2 * 4
     restored = garment & (3 * x < 2 * width)
     probability = ((x * 31 + y * 17) % 97) / 96
-    sample = evaluate.Sample(truth, answer, garment, None)
+    sample = evaluate.Sample(truth, answer, garment, garment & (8 * y > 5 * height), None)
     return {"width": width, "height": height, **evaluate.measure(sample, answer, restored, probability, None)}
 
 
