@@ -415,7 +415,7 @@ def region_from(probability: Tensor, config: UnmaskerConfig) -> Tensor:
     found = (probability > config.threshold).to(probability.dtype)
     enough = (found.mean((1, 2, 3), keepdim=True) > config.minimum_area).to(found.dtype)
     closed = erode(dilate(found, config.grow), config.shrink) * enough
-    return torch.maximum(closed, between(closed, 2) * between(closed, 3) * around_the_mouth(closed))
+    return torch.maximum(closed, inside_the_mouth_box(between(closed, 2) * between(closed, 3)))
 
 
 def between(region: Tensor, axis: int) -> Tensor:
@@ -424,10 +424,11 @@ def between(region: Tensor, axis: int) -> Tensor:
     return ((passed > 0) & (passed < region.sum(axis, keepdim=True))).to(region.dtype)
 
 
-def around_the_mouth(like: Tensor) -> Tensor:
-    """The middle of the lower face in an aligned crop, which ear loops do not reach. -> [1, 1, 256, 256] of 0 and 1"""
-    place = torch.arange(CROP, device=like.device, dtype=torch.float32)
-    return (((place[None] - 128) / 44).square() + ((place[:, None] - 178) / 46).square() < 1).to(like.dtype)[None, None]
+def inside_the_mouth_box(holes: Tensor) -> Tensor:
+    """What lies in the middle of the lower face of an aligned crop, which ear loops do not reach. [N, 1, 256, 256] -> the same"""
+    place = torch.arange(CROP, device=holes.device)
+    columns, rows = (place > 88) & (place < 168), (place > 134) & (place < 222)
+    return holes * columns.to(holes.dtype) * rows.to(holes.dtype)[:, None]
 
 
 def halve(erased: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
