@@ -1,12 +1,11 @@
-"""Weights made of those of two networks, one trained on from the other or both from a third.
+"""Weights between those of two networks, one trained on from the other or both from a third, with less of what either does wrong.
 
-    python blend.py runs/natural.pt ../rescnn.onnx --share 0.5 --out runs/blended.pt          # between two refiners
-    python blend.py ../rescnn.onnx runs/complete.pt --since ../rescnn-fidelity.onnx --part completer --share 1 --out runs/started.pt
+    python blend.py runs/natural.pt ../rescnn.onnx --share 0.5 --out runs/blended.pt                              # two refiners
+    python blend.py ../rescnn-fidelity.onnx runs/complete.pt --part completer --share 0.5 --out runs/blended.pt
 
-The first lies between their sharpness, with less of what either does wrong: network interpolation (arXiv 1809.00219, section 3.4).
-The second gives a natural completer what the least-error completer that it came from has learnt since: task arithmetic
-(arXiv 2212.04089). Batch norms are folded into the convolutions before them first, since statistics of two networks have no mean that
-fits both. What comes out is a checkpoint for `--start` and, under the stage's name, for export.py.
+Between two refiners lies their sharpness (network interpolation, arXiv 1809.00219, section 3.4); the mean of two completers errs less
+than either (model soups, arXiv 2203.05482). Batch norms are folded into the convolutions before them first, since statistics of two
+networks have no mean that fits both. What comes out is a checkpoint for `--start` and, under the stage's name, for export.py.
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ def folded(network: nn.Module) -> dict[str, Tensor]:
     return state
 
 
-def blend(first: nn.Module, second: nn.Module, share: float, part: str, since: nn.Module | None = None) -> dict[str, Tensor]:
-    """The first's weights of a part and `share` of what the second's differ by: from the first's or, if given, from those of `since`."""
-    one, other, base = (folded(network) for network in (first, second, since or first))
+def blend(first: nn.Module, second: nn.Module, share: float, part: str) -> dict[str, Tensor]:
+    """`share` of the second's part, the rest of the first's."""
+    one, other = folded(first), folded(second)
     return {
-        name: value + share * (other[name] - base[name]) if value.is_floating_point() else value
+        name: torch.lerp(value, other[name], share) if value.is_floating_point() else value
         for name, value in one.items()
         if name.startswith(f"{part}.")
     }
@@ -51,20 +50,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("first", type=Path, help="checkpoint or exported .onnx")
     parser.add_argument("second", type=Path, help="checkpoint or exported .onnx")
-    parser.add_argument("--since", type=Path, help="what the second was trained on from: only what it learnt since is added to the first")
     parser.add_argument("--part", choices=("completer", "refiner"), default="refiner")
     parser.add_argument("--share", type=float, default=0.5, help="of the second, 0 to 1")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--preset", choices=sorted(nets.PRESETS), default="small")
     options = parser.parse_args(arguments)
-
-    def read(path: Path) -> nn.Module:
-        network = nets.Unmasker(nets.PRESETS[options.preset])
+    networks = [nets.Unmasker(nets.PRESETS[options.preset]) for _ in range(2)]
+    for network, path in zip(networks, (options.first, options.second)):
         load_parts(network, path)
-        return network
-
-    since = read(options.since) if options.since else None
-    made = blend(read(options.first), read(options.second), options.share, options.part, since)
+    made = blend(*networks, options.share, options.part)
     torch.save({"parts": (options.part,), "preset": options.preset, "average": made, "scores": {}, "share": options.share}, options.out)
 
 

@@ -16,7 +16,8 @@ Definitions: RGB, peak 255, 8-bit results, per-image values averaged. PSNR of th
 covers (region). SSIM after Wang et al. 2004: Gaussian 11x11 window, sigma 1.5, K1 .01, K2 .03, population covariance; mean of
 the map where the window lies inside the picture (5 px border left out), or over the region's pixels there. psnrEq8 is the
 paper's equation 8, 10 log10(width * height / MSE). Gradient energy: sum of squared differences of neighbouring luma values,
-both neighbours in the region, divided by the same sum for the truth; the median over faces is reported. Rows marked "given" are
+both neighbours in the region, divided by the same sum for the truth; the median over faces is reported. IoU: where the network sees mask
+against the pixels that the garment covers by half or more. Rows marked "given" are
 told the region (dilated by GIVEN_DILATION px); the networks find it themselves. Intervals: 95 % percentile bootstrap over faces.
 """
 
@@ -317,8 +318,7 @@ def aligned(face):
 @dataclass(frozen=True)
 class Sample:
     """One masked photo. truth, photo: uint8 [H, W, 3]; region: bool [H, W], every pixel that the garment changes; fabric: bool [H, W], those
-    that it covers by half or more; to_crop: 2x3 photo to aligned crop, or
-    None where the photo is the aligned crop itself; facts: strings for the CSV."""
+    that it covers by half or more; to_crop: 2x3 photo to aligned crop, or None where the photo is the aligned crop itself; facts: strings for the CSV."""
 
     truth: np.ndarray
     photo: np.ndarray

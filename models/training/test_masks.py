@@ -165,7 +165,10 @@ def test_templates_need_their_folder():
 @pytest.mark.parametrize("family", ["plain", "surgical", "respirator"])
 def test_fabric_lets_at_most_half_of_the_face_through_and_the_rim_more(family):
     face = a_face(1).astype(int)
-    put_on = lambda picture: masks.synthesise(picture.clip(0, 255).astype(np.uint8), masks.EXAMPLE_LANDMARKS, np.random.default_rng(4), family)  # noqa: E731
+
+    def put_on(picture):
+        return masks.synthesise(picture.clip(0, 255).astype(np.uint8), masks.EXAMPLE_LANDMARKS, np.random.default_rng(4), family)
+
     worn = put_on(face)
     rim = worn.region & ~worn.fabric
     brighter = put_on(face + 40 * worn.region[..., None])

@@ -40,8 +40,8 @@ export type Answer = {
 
 /**
  * All numbers of one answer. `garment`: above 0 on the pixels that the mask changes; `fabric`: on those that it covers by half or more,
- * which the region found is held against. Definitions as in evaluate.py: RGB, peak 255; the
- * region's SSIM over windows that lie inside the picture; gradient energy relative to the truth's. About 50 ms for 256x256.
+ * which the region found is held against. Definitions as in evaluate.py: RGB, peak 255; the region's SSIM over windows that lie inside
+ * the picture; gradient energy relative to the truth's. About 50 ms for 256x256.
  */
 export function measureAnswer(
   truth: Raster,
