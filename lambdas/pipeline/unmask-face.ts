@@ -10,8 +10,11 @@ import { untouchedFace } from './plain-record.ts';
 import type { Denoiser, Unmasker } from './ports.ts';
 import type { DenoiseMode } from './processing.ts';
 
-/** Pixels of the crop over which the restored part fades into the photo: inside the region, so nothing outside it changes. */
-const featherPixels = 4;
+/**
+ * Pixels of the crop over which the restored part fades into the photo: inside the region, so nothing outside it changes, and less than
+ * the 3 by which a region is wider than the mask, whose edge would show as a line.
+ */
+const featherPixels = 2;
 
 export type UnmaskedFace = {
   readonly raster: Raster;

@@ -85,6 +85,25 @@ test('no pixel outside the region changes', async () => {
   expect(Math.max(...rows)).toBeLessThanOrEqual(221);
 });
 
+test('nothing of the mask shows through the faded edge of a region that is 3 px wider than it', async () => {
+  const { codec, encoded } = recordingCodec();
+  const masked: Codec = {
+    ...codec,
+    async decode(bytes) {
+      const photo = await codec.decode(bytes);
+      if ('rejected' in photo) return photo;
+      // The region in the photo, 82..177 x 142..221, without its outermost 3 px: what grow - shrink of the model leaves.
+      for (let y = 145; y <= 218; y++) photo.raster.data.fill(20, (y * 300 + 85) * 3, (y * 300 + 175) * 3);
+      return photo;
+    },
+  };
+  const { unmask } = await setUp([faceAt(100, 120)], { codec: masked });
+  await unmask();
+  const data = encoded[0]?.data ?? new Uint8Array();
+  expect(data.length).toBe(300 * 280 * 3);
+  expect(data.reduce((least, value) => Math.min(least, value), 255)).toBeGreaterThanOrEqual(97);
+});
+
 test('bare faces of the same photo are listed and left alone', async () => {
   const bare = faceAt(30, 40, { masked: false, maskProbability: 0.1 });
   const { unmask } = await setUp([faceAt(100, 120), bare]);
