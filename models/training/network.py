@@ -27,6 +27,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 CROP = 256  # px, side of the aligned face crop
 COARSE = 128  # px, side at which the face is completed
 MOST_DETAIL = 2.4 / 255  # of what is seen: more is wrinkles, and as noise it looks like a rash; 4 validation faces in 10 have more
+GREY, COLOUR = 0.005, 0.010  # mean chroma of a visible face, of 1: below it is a grey photo, above a coloured one
 GRID = 32  # cells per side of the linear fill: 8 px a cell
 
 
@@ -370,7 +371,7 @@ class Unmasker(nn.Module):
         if self.texture:
             on_face = 1 - outline(CROP, image.device)
             completed = completed + on_face * self.texture(fine, visible_detail(image, region))
-        return erased + region * completed.clamp(0, 1)
+        return erased + region * as_grey_as_seen(completed, image, region).clamp(0, 1)
 
 
 def detail(x: Tensor) -> Tensor:
@@ -384,7 +385,7 @@ def seen_face(region: Tensor) -> Tensor:
     side = region.shape[-1]
     place = (torch.arange(side, device=region.device, dtype=torch.float32) + 0.5) / side
     oval = ((place[None] - 0.5) / 0.2).square() + ((place[:, None] - 0.55) / 0.3).square() < 1
-    return oval.to(region.dtype) * (1 - dilate(region, 2))
+    return (1 - dilate(region, 2)).masked_fill(~oval, 0)
 
 
 def visible_detail(image: Tensor, region: Tensor) -> Tensor:
@@ -395,6 +396,18 @@ def visible_detail(image: Tensor, region: Tensor) -> Tensor:
     seen = seen_face(region)
     root = (detail(image.mean(1, keepdim=True)).abs() + 1e-8).sqrt() * seen
     return (root.sum((2, 3), keepdim=True) / seen.sum((2, 3), keepdim=True).clamp_min(64)).square().clamp_max(MOST_DETAIL)
+
+
+def as_grey_as_seen(completed: Tensor, image: Tensor, region: Tensor) -> Tensor:
+    """The completed face without tint where the visible face has none. completed, image [N, 3, H, W], region [N, 1, H, W] -> [N, 3, H, W]
+
+    Up to a mean chroma of GREY a face is grey, from COLOUR on it keeps its colours: none lies between of 537 validation faces and 894 worn masks.
+    """
+    seen = seen_face(region)
+    chroma = (image - image.mean(1, keepdim=True)).abs().mean(1, keepdim=True)
+    visible = (chroma * seen).sum((2, 3), keepdim=True) / seen.sum((2, 3), keepdim=True).clamp_min(1)
+    grey = completed.mean(1, keepdim=True)
+    return grey + (completed - grey) * ((visible - GREY) / (COLOUR - GREY)).clamp(0, 1)
 
 
 def outline(side: int, device: torch.device) -> Tensor:

@@ -56,6 +56,21 @@ def test_what_lies_under_the_region_cannot_change_the_result(unmasker):
 
 
 @torch.no_grad()
+def test_a_grey_face_is_completed_without_tint_whatever_surrounds_it_and_a_coloured_one_keeps_its_colours(unmasker):
+    region, grey = square_region(), torch.rand(1, 1, 256, 256).expand(1, 3, 256, 256)
+    before_a_wall = grey.clone()
+    before_a_wall[:, 0, :, :60] = 1
+    before_a_wall[:, 1] = torch.where(region[:, 0] > 0, 1.0, before_a_wall[:, 1])  # and under a green mask
+    completed = unmasker.complete(before_a_wall, region)
+    tint = (completed - completed.mean(1, keepdim=True)).abs() * region
+    assert tint.max() < 1e-6
+
+    coloured = (grey * torch.tensor([1.0, 0.95, 0.9]).view(1, 3, 1, 1)).contiguous()
+    raw = torch.rand_like(coloured)
+    assert torch.allclose(nets.as_grey_as_seen(raw, coloured, region), raw, atol=1e-6)
+
+
+@torch.no_grad()
 def test_texture_lies_inside_the_region_and_is_always_the_same():
     torch.manual_seed(3)
     plain, textured = nets.Unmasker(SMALL).eval(), nets.Unmasker(SMALL, textured=True).eval()

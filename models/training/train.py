@@ -263,7 +263,7 @@ class Contested(Stage):
     """
 
     contest = Contest()
-    recipe = Recipe(rate=3e-4, betas=(0.5, 0.99), ema=0.995, weight_decay=0.0)
+    recipe = Recipe(rate=3e-4, betas=(0.5, 0.99), ema=0.998, weight_decay=0.0)
     critic_widths: tuple[int, ...] = ()
     size = CROP  # px, of the side of what `windows` takes
     worn: list[np.ndarray] | None = None
