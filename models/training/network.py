@@ -405,7 +405,7 @@ def as_grey_as_seen(completed: Tensor, image: Tensor, region: Tensor) -> Tensor:
     """
     seen = seen_face(region)
     chroma = (image - image.mean(1, keepdim=True)).abs().mean(1, keepdim=True)
-    visible = (chroma * seen).sum((2, 3), keepdim=True) / seen.sum((2, 3), keepdim=True).clamp_min(1)
+    visible = ((chroma * seen).sum((2, 3), keepdim=True) + COLOUR) / (seen.sum((2, 3), keepdim=True) + 1)  # nothing seen: colours stay
     grey = completed.mean(1, keepdim=True)
     return grey + (completed - grey) * ((visible - GREY) / (COLOUR - GREY)).clamp(0, 1)
 

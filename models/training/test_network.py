@@ -68,6 +68,7 @@ def test_a_grey_face_is_completed_without_tint_whatever_surrounds_it_and_a_colou
     coloured = (grey * torch.tensor([1.0, 0.95, 0.9]).view(1, 3, 1, 1)).contiguous()
     raw = torch.rand_like(coloured)
     assert torch.allclose(nets.as_grey_as_seen(raw, coloured, region), raw, atol=1e-6)
+    assert torch.allclose(nets.as_grey_as_seen(raw, coloured, torch.ones_like(region)), raw, atol=1e-6)  # nothing of the face is seen
 
 
 @torch.no_grad()
