@@ -13,9 +13,11 @@ const components = ['lightness', 'redBlue', 'green'] as const;
 /** A square of pixels wholly inside a raster. */
 export type Block = { readonly x: number; readonly y: number; readonly side: number };
 
-/** Of the blocks, ordered by strength, the calmer ones are believed: the others hold edges, brows, hair; the calmest are clipped or soft. */
+/**
+ * Of the blocks, ordered by strength, the calmer ones are believed: the others hold edges, brows, hair; the calmest are clipped or soft.
+ */
 const believedFrom = 0.1;
-const believedTo = 0.5;
+const believedTo = 0.3;
 const fewestBlocks = 3;
 
 /** Gain of centre minus mean of four neighbours on white noise, squared. */
@@ -45,6 +47,13 @@ export function measureGrain(raster: Raster, blocks: readonly Block[], octaves: 
       (_, octave) => believed.reduce((sum, { grain }) => sum + grain[component][octave]!, 0) / believed.length,
     );
   return { lightness: mean('lightness'), redBlue: mean('redBlue'), green: mean('green') };
+}
+
+/** The weaker of two, octave by octave: hair, eyes and shadows only ever add to what passes for grain. */
+export function calmerGrain(one: Grain, other: Grain): Grain {
+  const calmer = (component: keyof Grain) =>
+    one[component].map((variance, octave) => Math.min(variance, other[component][octave]!));
+  return { lightness: calmer('lightness'), redBlue: calmer('redBlue'), green: calmer('green') };
 }
 
 /** What has to be added to `present` to have `wanted`: variances add up. */

@@ -1,7 +1,15 @@
 import type { Box } from './box.ts';
 import { distanceToOutside, featherRegion, isFurtherFrom } from './feather.ts';
 import { applySimilarity, invertSimilarity, type Point, type Similarity, similarityScale } from './geometry.ts';
-import { type Block, grainBlockSide, limitGrain, measureGrain, missingGrain, synthesiseGrain } from './grain.ts';
+import {
+  type Block,
+  calmerGrain,
+  grainBlockSide,
+  limitGrain,
+  measureGrain,
+  missingGrain,
+  synthesiseGrain,
+} from './grain.ts';
 import { harmoniseColours } from './harmonise.ts';
 import { estimateNoiseSigma } from './noise.ts';
 import { createRaster, type Plane, type Raster } from './raster.ts';
@@ -180,6 +188,9 @@ function tightened(opacity: Float32Array, box: Box): PastedRegion {
 /** Where the aligned face lies in the crop, as shares of its side: brows, eyes, cheeks, not hair, ears or background. */
 const faceEllipse = { x: 0.5, y: 0.49, radiusX: 0.24, radiusY: 0.33 };
 
+/** Between them lie the cheeks' upper part and the bridge of the nose; eyes and brows, which pass for grain, are beside the bridge. */
+const cheekZone = { brows: 0.36, underEyes: 0.505, bridge: 0.04 };
+
 const mostOctaves = 6;
 /** Enough blocks for a steady figure. */
 const mostBlocks = 64;
@@ -197,10 +208,11 @@ function addGrain(
 ): void {
   // Up to cells of one to two pixels of the crop: from there on the crop itself holds the texture.
   const octaves = Math.min(mostOctaves, 1 + Math.max(0, Math.ceil(-Math.log2(similarityScale(photoToCrop)))));
-  const { skin, restored } = grainBlocks(photo, inCrop, photoToCrop, grainBlockSide(octaves));
-  const wanted = measureGrain(photo, skin, octaves);
+  const { skin, cheeks, restored } = grainBlocks(photo, inCrop, photoToCrop, grainBlockSide(octaves));
+  const ofSkin = measureGrain(photo, skin, octaves);
   const present = measureGrain(raster, restored, octaves);
-  if (!wanted || !present) return;
+  if (!ofSkin || !present) return;
+  const wanted = calmerGrain(ofSkin, measureGrain(photo, cheeks, octaves) ?? ofSkin);
   const longest = Math.max(box.width, box.height);
   const side = longest <= 384 ? 128 : longest <= 1024 ? 256 : 512;
   const believed = octaves === 1 ? limitGrain(wanted, noiseAround(photo, box)) : wanted;
@@ -238,13 +250,13 @@ function noiseAround(photo: Raster, box: Box): number {
   return estimateNoiseSigma(window);
 }
 
-/** Blocks of the photo that show visible skin, and blocks wholly inside the restored part. */
+/** Blocks of the photo that show the visible face, those of them that show cheeks and nose, and blocks wholly inside the restored part. */
 function grainBlocks(
   photo: Raster,
   { region, depth }: RestoredPart,
   photoToCrop: Similarity,
   side: number,
-): { readonly skin: readonly Block[]; readonly restored: readonly Block[] } {
+): { readonly [Part in 'skin' | 'cheeks' | 'restored']: readonly Block[] } {
   const { width, height } = region;
   const inverse = invertSimilarity(photoToCrop);
   const corners = [0, width - 1].flatMap((x) => [0, height - 1].map((y) => applySimilarity(inverse, { x, y })));
@@ -254,11 +266,13 @@ function grainBlocks(
   const right = Math.min(photo.width, Math.floor(Math.max(...xs)) + 1) - side;
   const bottom = Math.min(photo.height, Math.floor(Math.max(...ys)) + 1) - side;
   const skin: Block[] = [];
+  const cheeks: Block[] = [];
   const restored: Block[] = [];
   const { a, b, tx, ty } = photoToCrop;
-  for (let y = top; y <= bottom; y += side) {
-    for (let x = left; x <= right; x += side) {
+  for (let y = top; y <= bottom; y += side / 2) {
+    for (let x = left; x <= right; x += side / 2) {
       let onSkin = true;
+      let onCheek = true;
       let within = true;
       for (let probe = 0; probe < probes.length && (onSkin || within); probe++) {
         const px = x + probes[probe]!.x * (side - 1);
@@ -269,13 +283,15 @@ function grainBlocks(
         const row = Math.round(cropY);
         const known = column >= 0 && row >= 0 && column < width && row < height;
         onSkin &&= known && onFace(cropX / width, cropY / height) && isFurtherFrom(region, column, row, blockClearance);
+        onCheek &&= onSkin && isCheek(cropX / width, cropY / height);
         within &&= known && depth[row * width + column]! > blockClearance;
       }
       if (onSkin) skin.push({ x, y, side });
+      if (onCheek) cheeks.push({ x, y, side });
       if (within) restored.push({ x, y, side });
     }
   }
-  return { skin: evenly(skin, mostBlocks), restored: evenly(restored, mostBlocks) };
+  return { skin: evenly(skin, mostBlocks), cheeks: evenly(cheeks, mostBlocks), restored: evenly(restored, mostBlocks) };
 }
 
 /** Corners and middle of a block. */
@@ -292,6 +308,11 @@ const blockClearance = 3;
 
 function onFace(x: number, y: number): boolean {
   return ((x - faceEllipse.x) / faceEllipse.radiusX) ** 2 + ((y - faceEllipse.y) / faceEllipse.radiusY) ** 2 <= 1;
+}
+
+function isCheek(x: number, y: number): boolean {
+  const { brows, underEyes, bridge } = cheekZone;
+  return y > underEyes || (y > brows && Math.abs(x - faceEllipse.x) < bridge);
 }
 
 function evenly<Item>(items: readonly Item[], most: number): readonly Item[] {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Grain, limitGrain, measureGrain, missingGrain, synthesiseGrain } from '#image/grain.ts';
+import { calmerGrain, type Grain, limitGrain, measureGrain, missingGrain, synthesiseGrain } from '#image/grain.ts';
 import { createNormal, paint } from './rasters.ts';
 
 const none = [0, 0, 0, 0, 0, 0];
@@ -49,6 +49,12 @@ test('what is missing is the difference of the variances, never below 0', () => 
   const wanted = { lightness: [9, 4], redBlue: [1, 1], green: [2, 0] };
   const present = { lightness: [1, 5], redBlue: [1, 0], green: [0, 3] };
   expect(missingGrain(wanted, present)).toEqual({ lightness: [8, 0], redBlue: [0, 1], green: [2, 0] });
+});
+
+test('the calmer of two is the weaker one in every octave', () => {
+  const hairy = { lightness: [9, 1], redBlue: [4, 4], green: [0, 2] };
+  const shaded = { lightness: [3, 5], redBlue: [5, 3], green: [1, 1] };
+  expect(calmerGrain(hairy, shaded)).toEqual({ lightness: [3, 1], redBlue: [4, 3], green: [0, 1] });
 });
 
 test('grain stronger than the noise is weakened to it, weaker is left', () => {

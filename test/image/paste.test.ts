@@ -161,6 +161,24 @@ describe('pasting', () => {
     expect(paste(1).raster.data).not.toEqual(paste(2).raster.data);
   });
 
+  test('takes neither hair on the forehead nor eyes for grain where the cheeks are smooth', () => {
+    const normal = createNormal(12);
+    const scale = 0.28;
+    const smooth = (x: number, y: number) => y > 0.51 || (y > 0.35 && Math.abs(x - 0.5) < 0.045);
+    const photo = paint(900, 900, (x, y) => 140 + (smooth((x * scale) / 256, (y * scale) / 256) ? 0 : 12) * normal());
+    const unmasked = paint(256, 256, () => 140);
+    const mask = shape(256, 256, (x, y) => ((x - 128) / 80) ** 2 + ((y - 190) / 50) ** 2 < 1);
+    const toCrop = { a: scale, b: 0, tx: 0, ty: 0 };
+    const { raster } = pasteRegion(photo, { unmasked, region: mask }, toCrop, { grain: { seed: 1 } });
+    expect(
+      measureGrain(
+        raster,
+        [400, 448, 496].map((x) => ({ x, y: 650, side: 48 })),
+        1,
+      )!.lightness[0],
+    ).toBeLessThan(0.5);
+  });
+
   test('adds no grain where the skin has none', () => {
     const photo = paint(600, 600, () => 140);
     const unmasked = paint(256, 256, () => 140);
