@@ -7,7 +7,7 @@ import { warpRaster } from '#image/warp.ts';
 import { type Face, rollDegrees } from '#pipeline/face.ts';
 import type { Detector } from '#pipeline/ports.ts';
 import type { Model } from './model.ts';
-import { lookAgain } from './second-look.ts';
+import { judgeUpright, lookAgain } from './second-look.ts';
 import { createTensorPool } from './tensor-pool.ts';
 
 export type LocatedEyes = {
@@ -82,7 +82,7 @@ const certainPresence = 0.995;
 /**
  * A detector whose faces have the locator's eyes, and without what the locator takes for no face. The detector's own eyes are good to a
  * cell of its grid; the crop of a face is aligned on the eyes alone and wants them to a few per cent of their distance. A photo in which
- * nothing is left is looked at again for faces that fill it or lie.
+ * nothing is left is looked at again for faces that fill it or lie; whether a large lying face wears a mask is judged from its upright crop.
  */
 export function withLocatedEyes(detector: Detector, locator: EyeLocator, options: ConfirmOptions = {}): Detector {
   const { model } = detector;
@@ -94,8 +94,12 @@ export function withLocatedEyes(detector: Detector, locator: EyeLocator, options
       sha256: createHash('sha256').update(model.sha256).update(locator.model.sha256).digest('hex'),
     },
     async localise(raster) {
-      const faces = await confirmed(await detector.localise(raster), raster, locator, sureScore);
-      return faces.length > 0 ? faces : confirmed(await lookAgain(raster, detector), raster, locator, sureScore);
+      const seen = await confirmed(await detector.localise(raster), raster, locator, sureScore);
+      const faces =
+        seen.length > 0 ? seen : await confirmed(await lookAgain(raster, detector), raster, locator, sureScore);
+      const judged: Face[] = [];
+      for (const face of faces) judged.push(await judgeUpright(face, raster, detector));
+      return judged;
     },
   };
 }

@@ -1,8 +1,9 @@
 import { type Box, nonMaximumSuppression } from '#image/box.ts';
-import type { Point } from '#image/geometry.ts';
+import { alignFace, cropSize, type Point } from '#image/geometry.ts';
 import { letterbox } from '#image/letterbox.ts';
 import { createRaster, type Raster } from '#image/raster.ts';
-import type { Face } from '#pipeline/face.ts';
+import { warpRaster } from '#image/warp.ts';
+import { type Face, rollDegrees } from '#pipeline/face.ts';
 import type { Detector } from '#pipeline/ports.ts';
 
 /** Sides of the network's input, of a quarter of it, and of the photo in each quarter: a face that fills the photo then looks like one across a table. */
@@ -27,6 +28,30 @@ export async function lookAgain(raster: Raster, detector: Detector): Promise<rea
     .map((face) => inPhoto(face, scale, raster))
     .filter(({ box }) => box.width > 0 && box.height > 0);
   return nonMaximumSuppression(faces, oneFaceIou);
+}
+
+/** From this roll on a face lies. */
+const lyingDegrees = 60;
+
+/** Share of the photo's longer side from which on a face is large. Smaller lying ones are judged well as they are, and may be many. */
+const largeShare = 0.25;
+
+/**
+ * The face with its verdict, mask or none, from its upright crop, if it is large and lies or stands on its head: the network has learned
+ * from few such, and takes one in six that fill the frame for bare. One network run for such a face, none for others.
+ */
+export async function judgeUpright(face: Face, raster: Raster, detector: Detector): Promise<Face> {
+  const longer = Math.max(face.box.width, face.box.height);
+  if (longer < largeShare * Math.max(raster.width, raster.height) || Math.abs(rollDegrees(face)) < lyingDegrees)
+    return face;
+  const seen = await detector.localise(warpRaster(raster, alignFace(face), cropSize, cropSize));
+  const [upright] = seen.filter(({ box }) => holds(box, cropSize / 2)).toSorted((a, b) => b.score - a.score);
+  return upright ? { ...face, masked: upright.masked, maskProbability: upright.maskProbability } : face;
+}
+
+/** Whether the point (at, at) lies in the box. */
+function holds({ x, y, width, height }: Box, at: number): boolean {
+  return x <= at && y <= at && x + width >= at && y + height >= at;
 }
 
 /** Left and top of the quarter that holds the photo turned so often, in pixels of the canvas. */

@@ -97,6 +97,7 @@ test.each<Case>([
   { portrait: 'large-face', size: 500, roll: 45 },
   { portrait: 'patterned', size: 1000, roll: 270 },
   { portrait: 'frontal', size: 2000, roll: 0 },
+  { portrait: 'under-nose', size: 2000, roll: 270 },
 ])(
   'a face of $size px, turned by $roll degrees, is found once, called masked and unmasked ($portrait)',
   async (one) => {

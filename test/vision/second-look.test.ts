@@ -1,8 +1,8 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createRaster, type Raster } from '#image/raster.ts';
 import type { Face } from '#pipeline/face.ts';
 import type { Detector } from '#pipeline/ports.ts';
-import { lookAgain } from '#vision/second-look.ts';
+import { judgeUpright, lookAgain } from '#vision/second-look.ts';
 
 const face: Face = {
   box: { x: 64, y: 32, width: 128, height: 192 },
@@ -93,4 +93,41 @@ test('a face seen in several turns is one, the surest', async () => {
   const turned: Face = { ...face, box: { x: 64, y: 352, width: 128, height: 192 }, score: 0.9 };
   const found = await lookAgain(createRaster(512, 512, 3), detectorThatSees([], [face, turned]));
   expect(found.map(({ score }) => score)).toEqual([0.9]);
+});
+
+describe('the verdict from the upright crop', () => {
+  const lying: Face = {
+    box: { x: 100, y: 150, width: 240, height: 200 },
+    eyes: [
+      { x: 260, y: 210 },
+      { x: 260, y: 290 },
+    ],
+    score: 0.8,
+    maskProbability: 0.1,
+    masked: false,
+  };
+  const upright = { ...face, box: { x: 60, y: 50, width: 130, height: 160 }, maskProbability: 0.97, masked: true };
+
+  test('is that of a large face that lies, which keeps its place', async () => {
+    const seen: Raster[] = [];
+    const judged = await judgeUpright(lying, createRaster(500, 500, 3), detectorThatSees(seen, [upright]));
+    expect(judged).toEqual({ ...lying, maskProbability: 0.97, masked: true });
+    expect(seen.map(({ width, height }) => [width, height])).toEqual([[256, 256]]);
+  });
+
+  test('is that of the surest face in the middle of the crop', async () => {
+    const beside = { ...upright, box: { x: 0, y: 0, width: 40, height: 50 }, score: 0.99, maskProbability: 0.3 };
+    const doubtful = { ...upright, score: 0.5, maskProbability: 0.4 };
+    const detector = detectorThatSees([], [beside, doubtful, upright]);
+    expect((await judgeUpright(lying, createRaster(500, 500, 3), detector)).maskProbability).toBe(0.97);
+  });
+
+  test('is not asked for where a face is small or upright, nor believed where the crop shows no face', async () => {
+    const seen: Raster[] = [];
+    const detector = detectorThatSees(seen, [upright]);
+    expect(await judgeUpright(lying, createRaster(2000, 500, 3), detector)).toBe(lying);
+    expect(await judgeUpright(face, createRaster(256, 256, 3), detector)).toBe(face);
+    expect(seen).toEqual([]);
+    expect(await judgeUpright(lying, createRaster(500, 500, 3), detectorThatSees([], []))).toBe(lying);
+  });
 });
