@@ -343,7 +343,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="checkpoint and log")
     parser.add_argument("--export", type=Path, help="the models folder; measures and exports instead of training")
-    parser.add_argument("--presence", type=float, default=0.9, help="windows below are no faces")
+    parser.add_argument("--presence", type=float, default=0.8, help="windows below are no faces")
     parser.add_argument("--minutes", type=float, default=10, help="in all, earlier runs counted in")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)

@@ -1,9 +1,10 @@
 /**
  * Faces of 40 to 2,000 px at any roll: a masked example portrait, rescaled and turned, in a larger photo. A few cases always; all of them,
  * as a table, with UNMASK_FACE_SIZES=all (a quarter of an hour). With UNMASK_DATA=FOLDER real photos too: FOLDER/scenes, crowds with hand-drawn
- * boxes (annotations.csv: file,xmin,ymin,xmax,ymax,label,split), upright and turned by quarters.
+ * boxes (annotations.csv: file,xmin,ymin,xmax,ymax,label,split), FOLDER/masked/SPLIT, people wearing masks, and FOLDER/faces/SPLIT, upright
+ * and turned by quarters. UNMASK_SPLIT: default test.
  */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Box, intersectionOverUnion } from '#image/box.ts';
@@ -130,7 +131,7 @@ test.runIf(process.env.UNMASK_FACE_SIZES === 'all')(
   },
 );
 
-describe('on real photos of crowds', () => {
+describe('on real photos', () => {
   const folder = process.env.UNMASK_DATA;
   if (!folder) console.warn('UNMASK_DATA is not set: recall on real photos is not measured.');
 
@@ -164,7 +165,37 @@ describe('on real photos of crowds', () => {
     console.table(rows);
     expect(scenes.length).toBeGreaterThan(0);
   });
+
+  test.runIf(folder)(
+    'verdict on photos with a mask and without, by turn, as a table',
+    { timeout: 3_600_000 },
+    async () => {
+      const split = process.env.UNMASK_SPLIT ?? 'test';
+      const rows: Record<string, Record<string, number>> = {};
+      for (const kind of ['masked', 'faces'] as const) {
+        const files = await photosOf(join(folder ?? '', kind, split), 100);
+        for (const turns of [0, 1, 2, 3]) {
+          const row = { masked: 0, bare: 0, 'no face': 0 };
+          for (const file of files) {
+            const found = await detector.localise(turned(await open(file), turns));
+            row[found.length === 0 ? 'no face' : found.some(({ masked }) => masked) ? 'masked' : 'bare'] += 1;
+          }
+          rows[`${kind === 'masked' ? 'with a mask' : 'without'}, turned by ${turns * 90}°`] = row;
+          const right = kind === 'masked' ? row.masked : row.bare;
+          expect(right / files.length).toBeGreaterThan(0.9);
+        }
+      }
+      console.table(rows);
+    },
+  );
 });
+
+/** So many of the folder's photos, evenly spread. */
+async function photosOf(folder: string, most: number): Promise<readonly string[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.jpg')).sort();
+  const stride = Math.max(1, names.length / most);
+  return Array.from({ length: Math.min(most, names.length) }, (_, i) => join(folder, names[Math.floor(i * stride)]!));
+}
 
 type Scene = { readonly file: string; readonly faces: { readonly box: Box; readonly masked: boolean }[] };
 
