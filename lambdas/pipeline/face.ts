@@ -12,6 +12,8 @@ export type Face = {
   readonly maskProbability: number;
   /** `maskProbability` at or above the model's threshold. */
   readonly masked: boolean;
+  /** Present where `maskProbability` lies in the band in which the model abstains: `masked` is a guess. */
+  readonly unsure?: true | undefined;
 };
 
 /** Clockwise rotation of the head in the photo, -180..180: 0 is upright, 90 means that the person's top of head points right. */

@@ -23,6 +23,7 @@ export const jobSchema = z.strictObject({
       score: z.number(),
       maskProbability: z.number(),
       masked: z.boolean(),
+      unsure: z.literal(true).optional(),
     }),
   ),
   timings: z.strictObject({ inspectMs: z.number(), decodeMs: z.number(), localiseMs: z.number() }),

@@ -23,6 +23,7 @@ const faceSchema = z.strictObject({
   score: z.number().min(0).max(1).describe('How sure the detector is that this is a face'),
   masked: z.boolean(),
   maskProbability: z.number().min(0).max(1),
+  unsure: z.boolean().optional().describe('true where the detector abstains and `masked` is a guess; else absent'),
   rollDegrees: z.number().describe('Clockwise, 0 is upright'),
   maskCoverage: measured.describe('Area of the restored region / area of the face box'),
   noiseSigma: measured.describe('Estimated noise of the aligned 256x256 crop, of 255'),

@@ -54,6 +54,7 @@ export function untouchedFace(face: Face): FaceRecord {
     score: face.score,
     masked: face.masked,
     maskProbability: face.maskProbability,
+    ...(face.unsure && { unsure: true }),
     rollDegrees: rollDegrees(face),
     maskCoverage: null,
     noiseSigma: null,

@@ -103,13 +103,19 @@ function tileWindow(photo: Raster, scale: number, left: number, top: number, siz
   return { scale, x, y, photo, shown: { x, y, width, height } };
 }
 
-export type Parameters = { readonly scoreThreshold: number; readonly nmsIou: number; readonly maskThreshold: number };
+export type Parameters = {
+  readonly scoreThreshold: number;
+  readonly nmsIou: number;
+  readonly maskThreshold: number;
+  /** P(mask) from and to which the verdict is a guess. */
+  readonly abstain: readonly [number, number];
+};
 
 /** Candidates over the threshold, in photo pixels, boxes clipped to the photo. */
 function decode(
   { boxes, eyes, scores, maskProbabilities }: Readonly<Record<string, Float32Array>>, // [1, N, 4], [1, N, 4], [1, N], [1, N]
   window: Window,
-  { scoreThreshold, maskThreshold }: Parameters,
+  { scoreThreshold, maskThreshold, abstain: [from, to] }: Parameters,
 ): readonly Face[] {
   if (!boxes || !eyes || !scores || !maskProbabilities) {
     throw new Error('Expected outputs boxes, eyes, scores and maskProbabilities of the detector, as models.json says.');
@@ -140,6 +146,7 @@ function decode(
       score,
       maskProbability,
       masked: maskProbability >= maskThreshold,
+      ...(maskProbability >= from && maskProbability <= to && { unsure: true }),
     });
   });
   return faces;
@@ -206,9 +213,16 @@ function clamp(value: number, max: number): number {
 
 /** @throws Error when models.json lacks one. */
 export function readParameters({ description: { name, parameters } }: Model): Parameters {
-  const { scoreThreshold, nmsIou, maskThreshold } = parameters;
-  if (typeof scoreThreshold !== 'number' || typeof nmsIou !== 'number' || typeof maskThreshold !== 'number') {
-    throw new Error(`Expected parameters scoreThreshold, nmsIou and maskThreshold of ${name} in models.json.`);
+  const { scoreThreshold, nmsIou, maskThreshold, abstain } = parameters;
+  const [from, to] = Array.isArray(abstain) ? abstain : [];
+  if (
+    typeof scoreThreshold !== 'number' ||
+    typeof nmsIou !== 'number' ||
+    typeof maskThreshold !== 'number' ||
+    from === undefined ||
+    to === undefined
+  ) {
+    throw new Error(`Expected parameters scoreThreshold, nmsIou, maskThreshold and abstain of ${name} in models.json.`);
   }
-  return { scoreThreshold, nmsIou, maskThreshold };
+  return { scoreThreshold, nmsIou, maskThreshold, abstain: [from, to] };
 }

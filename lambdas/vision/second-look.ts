@@ -46,7 +46,7 @@ export async function judgeUpright(face: Face, raster: Raster, detector: Detecto
     return face;
   const seen = await detector.localise(warpRaster(raster, alignFace(face), cropSize, cropSize));
   const [upright] = seen.filter(({ box }) => holds(box, cropSize / 2)).toSorted((a, b) => b.score - a.score);
-  return upright ? { ...face, masked: upright.masked, maskProbability: upright.maskProbability } : face;
+  return upright ? { ...upright, box: face.box, eyes: face.eyes, score: face.score } : face;
 }
 
 /** Whether the point (at, at) lies in the box. */

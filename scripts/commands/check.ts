@@ -45,9 +45,9 @@ async function verdictOf(
 function lineOf(path: string, verdict: Verdict): string {
   const name = printable(path);
   if (verdict.verdict === 'rejected') return `rejected  ${name}: ${verdict.reason.message}`;
-  const faces = verdict.faces.map(({ box: { x, y, width, height }, maskProbability, rollDegrees }) => {
+  const faces = verdict.faces.map(({ box: { x, y, width, height }, maskProbability, unsure, rollDegrees }) => {
     const [left, top, wide, high] = [x, y, width, height].map(Math.round);
-    return `  face ${wide}x${high} at ${left},${top}: P(mask) ${maskProbability.toFixed(2)}, roll ${Math.round(rollDegrees)} degrees`;
+    return `  face ${wide}x${high} at ${left},${top}: P(mask) ${maskProbability.toFixed(2)}${unsure ? ' (unsure)' : ''}, roll ${Math.round(rollDegrees)} degrees`;
   });
   return [`${verdict.verdict.padEnd(8)}  ${name}`, ...faces].join('\n');
 }

@@ -73,6 +73,12 @@ export const faceColumns: readonly Column[] = [
   { name: 'height', type: 'DOUBLE', from: 'face.box.height', says: 'pixels' },
   { name: 'score', type: 'DOUBLE', from: 'face.score', says: '0..1, how sure the detector is of the face' },
   { name: 'mask_probability', type: 'DOUBLE', from: 'face.maskProbability', says: '0..1' },
+  {
+    name: 'unsure',
+    type: 'BOOLEAN',
+    from: 'coalesce(face.unsure, false)',
+    says: 'the detector abstains: `masked` is a guess',
+  },
   { name: 'roll_degrees', type: 'DOUBLE', from: 'face.rollDegrees', says: 'clockwise, 0 is upright' },
   { name: 'mask_coverage', type: 'DOUBLE', from: 'face.maskCoverage', says: 'restored area / area of the box' },
   { name: 'noise_sigma', type: 'DOUBLE', from: 'face.noiseSigma', says: 'estimated noise, of 255' },

@@ -42,6 +42,8 @@ export type FaceRow = {
   readonly seam: number | null;
   readonly noiseSigma: number | null;
   readonly denoised: boolean;
+  /** Whether there was a mask at all was a guess. */
+  readonly unsure: boolean;
   readonly maskCoverage: number | null;
   readonly rollDegrees: number;
   readonly before?: string;
@@ -81,7 +83,7 @@ function faceRow(
   { width, height, format }: MetricsRecord['photo'],
   pictures: PhotoPictures | undefined,
 ): FaceRow {
-  const { box, quality, seam, noiseSigma, denoised, maskCoverage, rollDegrees } = face;
+  const { box, quality, seam, noiseSigma, denoised, unsure = false, maskCoverage, rollDegrees } = face;
   const { before, after } = pictures?.faces.get(index) ?? {};
   // No browser shows a TIFF.
   const linked = after === undefined && width !== null && height !== null && format !== 'tiff';
@@ -91,6 +93,7 @@ function faceRow(
     seam,
     noiseSigma,
     denoised,
+    unsure,
     maskCoverage,
     rollDegrees,
     ...(before !== undefined && { before }),

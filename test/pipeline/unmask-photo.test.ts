@@ -113,6 +113,14 @@ test('bare faces of the same photo are listed and left alone', async () => {
   expect(record.faces[1]).toMatchObject({ masked: false, seam: null, maskCoverage: null });
 });
 
+test('what the detector was unsure of is said of each such face, restored or not', async () => {
+  const doubtful = faceAt(100, 120, { maskProbability: 0.6, unsure: true });
+  const bare = faceAt(30, 40, { masked: false, maskProbability: 0.4, unsure: true });
+  const { unmask } = await setUp([doubtful, bare, faceAt(200, 120)]);
+  const { record } = await unmask();
+  expect(record.faces.map(({ unsure }) => unsure)).toEqual([true, true, undefined]);
+});
+
 test('without a reference no quality is claimed', async () => {
   const { unmask } = await setUp([faceAt(100, 120)]);
   expect((await unmask()).record.faces[0]?.quality).toBeNull();

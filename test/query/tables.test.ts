@@ -92,6 +92,7 @@ test('each face of a photo is a row of faces, in order', async () => {
     height: 40,
     score: 0.9,
     mask_probability: 0.99,
+    unsure: false,
     roll_degrees: -3,
     mask_coverage: 0.4,
     noise_sigma: 2,
@@ -106,6 +107,13 @@ test('each face of a photo is a row of faces, in order', async () => {
     key: 'photos/a/ü "b".png',
   });
   expect(second).toMatchObject({ number: 2, masked: false, unmasked: false, psnr: null });
+});
+
+test('a verdict that is a guess can be asked for', async () => {
+  const rows = await answered('SELECT number FROM faces WHERE unsure', [
+    recordOf({ status: 'bare', faces: [face(), face({ unsure: true, maskProbability: 0.4 })] }),
+  ]);
+  expect(rows).toEqual([{ number: 2 }]);
 });
 
 test('the columns are those that are documented, with these types', async () => {

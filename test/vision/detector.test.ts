@@ -71,7 +71,7 @@ describe('on a photo of the size of the network', () => {
 });
 
 describe('on photos of other sizes', () => {
-  /** Says the candidates that `see` finds in the input: x1, y1, x2, y2 and, unless it is 0.9, the score. */
+  /** Says the candidates that `see` finds in the input: x1, y1, x2, y2 and, unless they are 0.9, the score and P(mask). */
   const detectorThatSays = (see: (input: Float32Array) => readonly number[][], options: DetectorOptions = {}) => {
     let runs = 0;
     const model = {
@@ -79,7 +79,7 @@ describe('on photos of other sizes', () => {
       description: {
         name: 'typed',
         inputs: [{ name: 'image', shape: [1, 3, 640, 640], mean: [0, 0, 0], std: [1, 1, 1] }],
-        parameters: { scoreThreshold: 0.4, nmsIou: 0.45, maskThreshold: 0.5 },
+        parameters: { scoreThreshold: 0.4, nmsIou: 0.45, maskThreshold: 0.5, abstain: [0.35, 0.65] },
       },
       run: async (input: Float32Array) => {
         runs += 1;
@@ -88,7 +88,7 @@ describe('on photos of other sizes', () => {
           boxes: Float32Array.from(boxes.flatMap((box) => box.slice(0, 4))),
           eyes: Float32Array.from(boxes.flatMap((box) => box.slice(0, 4))),
           scores: Float32Array.from(boxes, (box) => box[4] ?? 0.9),
-          maskProbabilities: Float32Array.from(boxes, () => 0.9),
+          maskProbabilities: Float32Array.from(boxes, (box) => box[5] ?? 0.9),
         };
       },
     };
@@ -128,6 +128,14 @@ describe('on photos of other sizes', () => {
     expect(face?.box).toEqual({ x: 20, y: 40, width: 40, height: 40 });
     expect(face?.eyes[0]).toEqual({ x: 20.5, y: 40.5 });
     expect(runs()).toBe(1);
+  });
+
+  it('abstains between the bounds that models.json gives', async () => {
+    const verdicts = [0.34, 0.36, 0.64, 0.66];
+    const { detector } = detectorThatSays(() => verdicts.map((p, i) => [100 * i, 10, 100 * i + 50, 60, 0.9, p]));
+    const faces = await detector.localise(black(640, 640));
+    expect(faces.map(({ masked }) => masked)).toEqual([false, false, true, true]);
+    expect(faces.map(({ unsure }) => unsure)).toEqual([undefined, true, true, undefined]);
   });
 
   it('drops a box that lies wholly in the padding', async () => {

@@ -115,6 +115,13 @@ describe('the verdict from the upright crop', () => {
     expect(seen.map(({ width, height }) => [width, height])).toEqual([[256, 256]]);
   });
 
+  test('is a guess only where that of the crop is', async () => {
+    const judge = (from: Face, seen: Face) =>
+      judgeUpright(from, createRaster(500, 500, 3), detectorThatSees([], [seen]));
+    expect((await judge({ ...lying, unsure: true }, upright)).unsure).toBeUndefined();
+    expect((await judge(lying, { ...upright, unsure: true })).unsure).toBe(true);
+  });
+
   test('is that of the surest face in the middle of the crop', async () => {
     const beside = { ...upright, box: { x: 0, y: 0, width: 40, height: 50 }, score: 0.99, maskProbability: 0.3 };
     const doubtful = { ...upright, score: 0.5, maskProbability: 0.4 };

@@ -186,7 +186,7 @@ const cardElement = ({ photo, face }) => {
 };
 
 /** @param {FaceRow} face @param {string} numbered */
-const faceFacts = ({ quality, seam, denoised, maskCoverage }, numbered) =>
+const faceFacts = ({ quality, seam, denoised, unsure, maskCoverage }, numbered) =>
   [
     numbered.slice(2),
     quality && `PSNR ${quality.regionPsnr === null ? '\u221e' : `${fixed(quality.regionPsnr, 1)} dB`}`,
@@ -194,6 +194,7 @@ const faceFacts = ({ quality, seam, denoised, maskCoverage }, numbered) =>
     seam !== null && `seam ${fixed(seam, 2)}`,
     !quality && maskCoverage !== null && `covered ${Math.round(100 * maskCoverage)} %`,
     denoised && 'denoised',
+    unsure && 'unsure of the mask',
   ]
     .filter(Boolean)
     .join(' \u00b7 ');
