@@ -139,7 +139,14 @@ describe('on real photos', () => {
     const scenes = await readScenes(join(folder ?? '', 'scenes'), process.env.UNMASK_SPLIT ?? 'test');
     const rows: Record<string, Record<string, string>> = {};
     for (const turns of [0, 1, 2, 3]) {
-      const counts = { small: [0, 0], large: [0, 0], calledMasked: [0, 0], falseFaces: 0, falselyMasked: 0 };
+      const counts = {
+        small: [0, 0],
+        large: [0, 0],
+        calledMasked: [0, 0],
+        unsure: [0, 0],
+        falseFaces: 0,
+        falselyMasked: 0,
+      };
       for (const { file, faces } of scenes) {
         const photo = await open(file);
         const found = await detector.localise(turned(photo, turns));
@@ -151,6 +158,7 @@ describe('on real photos', () => {
           if (longer < 20) continue;
           add(longer < 40 ? counts.small : counts.large, match !== undefined);
           if (match && masked) add(counts.calledMasked, match.masked);
+          if (match) add(counts.unsure, match.unsure === true);
         }
         counts.falseFaces += unmatched.size;
         counts.falselyMasked += [...unmatched].filter(({ masked }) => masked).length;
@@ -159,6 +167,7 @@ describe('on real photos', () => {
         'faces of 20 to 40 px': share(counts.small),
         'of 40 px and more': share(counts.large),
         'called masked': share(counts.calledMasked),
+        unsure: share(counts.unsure),
         'false faces': `${counts.falseFaces}, ${counts.falselyMasked} masked`,
       };
     }
