@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { explain } from '#aws/aws-error.ts';
+import { forgiveBrokenPipe } from './commands/broken-pipe.ts';
 import { addCompletionCommand } from './commands/completion-command.ts';
 import { exitCodes, UsageError } from './commands/exit-codes.ts';
 import { addLocalCommands } from './commands/local-commands.ts';
@@ -10,6 +11,7 @@ import { addStackCommands } from './commands/stack-commands.ts';
 
 // What a command loads is compiled once and kept among the system's temporary files: about 0.15 s less at the next start.
 enableCompileCache();
+forgiveBrokenPipe();
 
 const { version, description } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 

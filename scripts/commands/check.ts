@@ -4,6 +4,7 @@ import { photoPath } from '#pipeline/photo.ts';
 import type { Codec, Detector } from '#pipeline/ports.ts';
 import { createCodec } from '#vision/codec.ts';
 import { openDetector } from '#vision/open-detector.ts';
+import { isHeard } from './broken-pipe.ts';
 import { localInputs } from './local-inputs.ts';
 import { openModels } from './open-tools.ts';
 import { fromShell } from './paths.ts';
@@ -16,6 +17,7 @@ export async function check(paths: readonly string[], { json = false }: { readon
   const models = await openModels();
   const tools = { codec: createCodec(), detector: openDetector(models) };
   for (const { key } of inputs) {
+    if (!isHeard()) return;
     const stored = await photos.get(key);
     const verdict = await verdictOf(stored?.bytes ?? new Uint8Array(), tools);
     console.log(json ? JSON.stringify({ event: 'check', key, ...verdict }) : lineOf(photoPath(key), verdict));

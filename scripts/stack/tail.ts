@@ -3,6 +3,7 @@ import { AwsError, explain } from '#aws/aws-error.ts';
 import { systemClock } from '#local/system-clock.ts';
 import { isUnmaskedFace, type MetricsRecord } from '#pipeline/metrics-record.ts';
 import { photoPath } from '#pipeline/photo.ts';
+import { isHeard } from '../commands/broken-pipe.ts';
 import { listenForInterrupt } from '../commands/interrupt.ts';
 import type { StackOptions } from '../commands/options.ts';
 import { printable } from '../commands/printable.ts';
@@ -23,7 +24,7 @@ const between = 2000;
 const longest = 60_000;
 
 /**
- * `unmask tail`: records as they come, one line each, until Ctrl-C. It follows the manifest's pointer, one GET every two seconds and one for
+ * `unmask tail`: records as they come, one line each, until Ctrl-C or the reader goes away. It follows the manifest's pointer, one GET every two seconds and one for
  * each new segment, however many photos there are. What cannot be reached is tried again, and said.
  */
 export const tail = (options: TailOptions): Promise<void> => {
@@ -38,7 +39,7 @@ export const tail = (options: TailOptions): Promise<void> => {
 
     let told = 0;
     let failures = 0;
-    while (!interrupt.aborted && told < limit) {
+    while (!interrupt.aborted && told < limit && isHeard()) {
       try {
         const records = (await news.look())
           .filter(isNew)

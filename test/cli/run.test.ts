@@ -254,6 +254,32 @@ test('check says who wears a mask and writes nothing', async () => {
   expect(await readdir(cwd)).toEqual([]);
 });
 
+describe('a reader that goes away, as `head` does', () => {
+  const cutOff = (args: readonly string[]): Promise<CliResult> => {
+    const { child, result } = startCli(args);
+    child.stdout?.once('data', () => child.stdout?.destroy());
+    return result;
+  };
+
+  test('ends what is for the reader alone, without an error', async () => {
+    expect(await cutOff(['check', examples])).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('does not keep a run from finishing its photos', async () => {
+    const out = await temporaryFolder();
+    const photos = ['bare.jpg', 'frontal.jpg', 'two-faces.jpg'];
+    const { code, stderr } = await cutOff([
+      'run',
+      ...photos.map((name) => join(examples, name)),
+      '--out',
+      out,
+      '--json',
+    ]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect((await readdir(join(out, 'metrics'))).sort()).toEqual(photos.map((name) => `${name}.json`));
+  });
+});
+
 test('models that are missing are an error that says what to do', async () => {
   const empty = await temporaryFolder();
   const { code, stderr } = await runCli(['run', examples, '--out', join(empty, 'out')], {
