@@ -18,6 +18,22 @@ export function featherRegion(region: Plane, width: number, distances = distance
   return { width: region.width, height: region.height, data };
 }
 
+/** Sides of a plane: whether there is something beyond each. */
+export type Sides = { readonly [Side in 'left' | 'top' | 'right' | 'bottom']: boolean };
+
+/** The opacity, falling smoothly to nearly 0 over the last `width` pixels before each of the given sides. */
+export function fadeTowards(sides: Sides, { width: columns, height: rows, data }: Plane, width: number): Plane {
+  const faded = new Float32Array(data);
+  for (let y = 0, at = 0; y < rows; y++) {
+    const vertical = Math.min(sides.top ? y : width, sides.bottom ? rows - 1 - y : width);
+    for (let x = 0; x < columns; x++, at++) {
+      const distance = Math.min(vertical, sides.left ? x : width, sides.right ? columns - 1 - x : width);
+      if (distance < width) faded[at]! *= smoothStep((distance + 1) / (width + 1));
+    }
+  }
+  return { width: columns, height: rows, data: faded };
+}
+
 function smoothStep(t: number): number {
   return t >= 1 ? 1 : t * t * (3 - 2 * t);
 }

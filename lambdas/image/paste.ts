@@ -1,5 +1,5 @@
 import type { Box } from './box.ts';
-import { distanceToOutside, featherRegion, isFurtherFrom } from './feather.ts';
+import { distanceToOutside, fadeTowards, featherRegion, isFurtherFrom, type Sides } from './feather.ts';
 import { applySimilarity, invertSimilarity, type Point, type Similarity, similarityScale } from './geometry.ts';
 import {
   type Block,
@@ -60,9 +60,32 @@ export function pasteRegion(
       ? sharpened(colours, photo, { unmasked, region }, photoToCrop)
       : colours;
   const depth = distanceToOutside(region);
-  const opacity = blend(raster, steeper, featherRegion(region, featherPixels, depth), photoToCrop, box);
+  const feather = featherRegion(region, featherPixels, depth);
+  const faded = featherPixels > 0 ? fadeTowards(sidesInside(photo, region, photoToCrop), feather, edgePixels) : feather;
+  const opacity = blend(raster, steeper, faded, photoToCrop, box);
   if (grain) addGrain(raster, photo, { opacity, box }, { region, depth }, photoToCrop, grain.seed);
   return { raster, region: tightened(opacity, box) };
+}
+
+/**
+ * A region that reaches the crop's edge (a scarf, or dark hair that was taken for a black mask) fades out over so many pixels before it:
+ * where the photo goes on, its straight edge would show.
+ */
+const edgePixels = 24;
+
+/** The sides of the crop beyond whose middle the photo goes on. */
+function sidesInside(photo: Raster, { width, height }: Plane, photoToCrop: Similarity): Sides {
+  const inverse = invertSimilarity(photoToCrop);
+  const isInside = (x: number, y: number): boolean => {
+    const point = applySimilarity(inverse, { x, y });
+    return point.x >= 0 && point.y >= 0 && point.x <= photo.width - 1 && point.y <= photo.height - 1;
+  };
+  return {
+    left: isInside(-1, height / 2),
+    top: isInside(width / 2, -1),
+    right: isInside(width, height / 2),
+    bottom: isInside(width / 2, height),
+  };
 }
 
 const emptyPlane: Plane = { width: 0, height: 0, data: new Float32Array(0) };

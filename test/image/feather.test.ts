@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { distanceToOutside, featherRegion, isFurtherFrom } from '#image/feather.ts';
+import { distanceToOutside, fadeTowards, featherRegion, isFurtherFrom } from '#image/feather.ts';
 import { plane, shape } from './rasters.ts';
 
 const bits = fc.array(fc.constantFrom(0, 1), { minLength: 64, maxLength: 64 });
@@ -37,6 +37,17 @@ describe('the feather', () => {
     );
     expect(full.data[0]).toBe(0.5);
     expect(full.data[12]).toBe(1);
+  });
+
+  test('falls towards the sides beyond which something goes on, and towards no other', () => {
+    const full = shape(6, 6, () => true);
+    const nowhere = { left: false, top: false, right: false, bottom: false };
+    expect(fadeTowards(nowhere, full, 3).data).toEqual(full.data);
+    const { data } = fadeTowards({ ...nowhere, right: true }, full, 3);
+    const row = [1, 1, 1, 0.84375, 0.5, 0.15625];
+    expect([...data]).toEqual(Array(6).fill(row).flat());
+    const corner = fadeTowards({ ...nowhere, left: true, top: true }, full, 3);
+    expect([corner.data[0], corner.data[1], corner.data[14], corner.data[35]]).toEqual([0.15625, 0.15625, 0.84375, 1]);
   });
 
   test('is 0 outside the region, above 0 inside, never above 1', () => {

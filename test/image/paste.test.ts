@@ -191,6 +191,29 @@ describe('pasting', () => {
     expect(raster.data).toEqual(photo.data);
   });
 
+  test('leaves no straight edge where a region reaches the end of the crop and the photo goes on', () => {
+    const toCrop = { a: 1, b: 0, tx: -100, ty: -100 };
+    const scarf = shape(256, 256, (_, y) => y > 150);
+    const unmasked = paint(256, 256, () => 220);
+    const steps = (photo: Raster): number => {
+      const { raster } = pasteRegion(photo, { unmasked, region: scarf }, toCrop, { harmonise: false });
+      const rows = Array.from({ length: photo.height }, (_, y) => raster.data[(y * photo.width + 228) * 3]!);
+      return Math.max(...rows.slice(300).map((value, y) => Math.abs(value - (rows[300 + y + 1] ?? value))));
+    };
+    expect(steps(paint(456, 456, () => 60))).toBeLessThan(12);
+    // Where the photo ends as well, its last row is restored whole.
+    const { raster } = pasteRegion(
+      paint(456, 356, () => 60),
+      { unmasked, region: shape(256, 256, () => true) },
+      toCrop,
+      {
+        harmonise: false,
+        featherPixels: 1,
+      },
+    );
+    expect(raster.data[(354 * 456 + 228) * 3]).toBe(220);
+  });
+
   test('does not write into the photo', () => {
     const photo = paint(8, 8, () => 5);
     pasteRegion(photo, { unmasked: paint(8, 8, () => 99), region: shape(8, 8, () => true) }, identity);
