@@ -13,9 +13,7 @@ const components = ['lightness', 'redBlue', 'green'] as const;
 /** A square of pixels wholly inside a raster. */
 export type Block = { readonly x: number; readonly y: number; readonly side: number };
 
-/**
- * Of the blocks, ordered by strength, the calmer ones are believed: the others hold edges, brows, hair; the calmest are clipped or soft.
- */
+/** Of the blocks, ordered by strength, the calmer ones are believed: the others hold edges, brows, hair; the calmest are clipped or soft. */
 const believedFrom = 0.1;
 const believedTo = 0.3;
 const fewestBlocks = 3;
@@ -29,7 +27,7 @@ export function grainBlockSide(octaves: number): number {
 }
 
 /**
- * Mean grain of the calmer half of the blocks, undefined when there are fewer than 3. Slopes of shading do not count: detail is a cell
+ * Mean grain of the calmer of the blocks, undefined when there are fewer than 3. Slopes of shading do not count: detail is a cell
  * minus the mean of its four neighbours. About 0.2 ms for each block of 64x64.
  */
 export function measureGrain(raster: Raster, blocks: readonly Block[], octaves: number): Grain | undefined {
