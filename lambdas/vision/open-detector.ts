@@ -9,8 +9,8 @@ export const detectorModels = ['mask-detector', 'eye-locator'] as const;
 /**
  * Small and lying faces get scores below the model's threshold, which was chosen for precision. Down to this one they are taken if the
  * eye-locator is certain of them. On 75 test photos of crowds, of faces of 40 px and more, .89 are found upright and .83 turned by a quarter,
- * with 9 and 8 false ones. On validation, .4 would find one or two in a hundred more, and call 23 false faces masked instead of 14
- * (test/vision/face-sizes.test.ts, all four turns).
+ * with 9 and 8 or 3 false ones (test/vision/face-sizes.test.ts). On validation, before the locator's own threshold was lowered to .8, .4
+ * would have found one or two in a hundred more, and called 23 false faces masked instead of 14 (all four turns).
  */
 const leastScore = 0.45;
 

@@ -150,7 +150,7 @@ function photos(rows: readonly PhotoRow[]): Markup {
 <form class="toolbar" hidden>
 <fieldset class="chips"><legend class="hidden">Status</legend>${filters}</fieldset>
 <div class="tools">
-<label class="field grow"><span>Find</span><input type="search" id="text" placeholder="name, reason or format" autocomplete="off" spellcheck="false"></label>
+<label class="field grow"><span>Find by name, reason or format</span><input type="search" id="text" autocomplete="off" spellcheck="false"></label>
 <label class="field"><span>Sort by</span><select id="sort"></select></label>
 <button type="button" id="direction"></button>
 <fieldset class="views"><legend class="hidden">View</legend><label class="chip"><input type="radio" name="view" value="gallery" checked><span>Gallery</span></label><label class="chip"><input type="radio" name="view" value="table"><span>Table</span></label></fieldset>

@@ -24,8 +24,8 @@ const between = 2000;
 const longest = 60_000;
 
 /**
- * `unmask tail`: records as they come, one line each, until Ctrl-C or the reader goes away. It follows the manifest's pointer, one GET every two seconds and one for
- * each new segment, however many photos there are. What cannot be reached is tried again, and said.
+ * `unmask tail`: records as they come, one line each, until Ctrl-C or the reader goes away. It follows the manifest's pointer, one GET every
+ * two seconds and one for each new segment, however many photos there are. What cannot be reached is tried again, and said.
  */
 export const tail = (options: TailOptions): Promise<void> => {
   const since = options.since === undefined ? undefined : sinceDate(options.since, systemClock.now());

@@ -97,12 +97,12 @@ test('a face seen in several turns is one, the surest', async () => {
 
 describe('the verdict from the upright crop', () => {
   const lying: Face = {
+    ...face,
     box: { x: 100, y: 150, width: 240, height: 200 },
     eyes: [
       { x: 260, y: 210 },
       { x: 260, y: 290 },
     ],
-    score: 0.8,
     maskProbability: 0.1,
     masked: false,
   };
