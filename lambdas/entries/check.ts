@@ -5,10 +5,11 @@ import { createSqsQueue } from '#aws/sqs-queue.ts';
 import { createCodec } from '#vision/codec.ts';
 import { loadModels } from '#vision/model.ts';
 import { detectorModels, openDetector } from '#vision/open-detector.ts';
+import { processingWith } from '#vision/processing-with.ts';
 import { check } from '../check.ts';
 import { clock, observer, onLambda } from '../cloud.ts';
 import { checkEnvironment, readEnvironment } from '../environment.ts';
-import { pricedBy, processingWith } from '../processing.ts';
+import { pricedBy } from '../priced-by.ts';
 import { traced } from '../tracing.ts';
 
 const environment = readEnvironment(checkEnvironment);
@@ -23,7 +24,7 @@ const tools = {
   queue: createSqsQueue({ client: traced(new SQSClient()), url: environment.JOBS_QUEUE_URL }),
   codec: createCodec({ maxPixels: environment.MAX_MEGAPIXELS * 1e6 }),
   detector: openDetector(models),
-  processing: processingWith(models, environment),
+  processing: processingWith(models, { model: environment.MODEL, denoise: environment.DENOISE }),
   priceOf: pricedBy(environment),
   clock,
   observer,

@@ -4,9 +4,9 @@ import { createCodec } from '#vision/codec.ts';
 import { createDenoiser } from '#vision/denoiser.ts';
 import { loadModels } from '#vision/model.ts';
 import { openDetector } from '#vision/open-detector.ts';
+import { processingWith } from '#vision/processing-with.ts';
 import { createUnmasker } from '#vision/unmasker.ts';
 import { readEnvironment, selfTestEnvironment } from '../environment.ts';
-import { processingWith } from '../processing.ts';
 import { selfTest } from '../self-test.ts';
 
 // `node self-test.mjs`, run while the image is built: ends with 1, and so stops the build, when the golden photo comes out wrong.
@@ -21,7 +21,7 @@ const record = await selfTest(
     detector: openDetector(models),
     denoiser: createDenoiser(await models.open('denoiser')),
     unmasker: createUnmasker(await models.open(MODEL)),
-    processing: processingWith(models, { MODEL, DENOISE }),
+    processing: processingWith(models, { model: MODEL, denoise: DENOISE }),
     clock: { now: () => new Date(), milliseconds: () => performance.now() },
   },
 );

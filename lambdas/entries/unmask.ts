@@ -3,10 +3,11 @@ import { createS3Store } from '#aws/s3-store.ts';
 import { createCodec } from '#vision/codec.ts';
 import { createDenoiser } from '#vision/denoiser.ts';
 import { loadModels } from '#vision/model.ts';
+import { processingWith } from '#vision/processing-with.ts';
 import { createUnmasker } from '#vision/unmasker.ts';
 import { clock, observer, onLambda } from '../cloud.ts';
 import { readEnvironment, unmaskEnvironment } from '../environment.ts';
-import { pricedBy, processingWith } from '../processing.ts';
+import { pricedBy } from '../priced-by.ts';
 import { inSendersTrace, traced } from '../tracing.ts';
 import { unmask } from '../unmask.ts';
 
@@ -22,7 +23,7 @@ const tools = {
   // Opened before the first photo comes: AWS gives the start a whole core. Few photos are noisy, so the denoiser waits for one.
   unmasker: createUnmasker(await models.open(environment.MODEL)),
   denoiser: createDenoiser(models.lazily('denoiser')),
-  processing: processingWith(models, environment),
+  processing: processingWith(models, { model: environment.MODEL, denoise: environment.DENOISE }),
   priceOf: pricedBy(environment),
   clock,
   observer,

@@ -47,9 +47,12 @@ export function parseJob(body: string): Job {
   }
 }
 
-/** The same bytes under the same key, processed the same way, are the same job; a new model is a new job. */
-export function jobIdOf(photo: PhotoReference, { detector, denoiser, unmasker, denoise }: Processing): string {
+/** The same bytes under the same key, processed the same way, are the same job; a new model or threshold makes it a new one. */
+export function jobIdOf(
+  photo: PhotoReference,
+  { detector, denoiser, unmasker, denoise, settings }: Processing,
+): string {
   const models = [detector, denoiser, unmasker].map(({ name, version, sha256 }) => [name, version, sha256]);
-  const identity = [photo.bucket, photo.key, photo.versionId ?? photo.etag, models, denoise];
+  const identity = [photo.bucket, photo.key, photo.versionId ?? photo.etag, models, denoise, settings];
   return createHash('sha256').update(JSON.stringify(identity)).digest('hex');
 }

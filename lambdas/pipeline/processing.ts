@@ -16,4 +16,6 @@ export type Processing = {
   readonly denoiser: ModelIdentity;
   readonly unmasker: ModelIdentity;
   readonly denoise: DenoiseMode;
+  /** Digest of every network's file and parameters: another threshold finds other faces. */
+  readonly settings: string;
 };

@@ -6,6 +6,7 @@ import { createDenoiser } from '#vision/denoiser.ts';
 import { loadModels, type Models } from '#vision/model.ts';
 import { createNetworkThreads } from '#vision/network-threads.ts';
 import { detectorModels, openDetector } from '#vision/open-detector.ts';
+import { processingWith } from '#vision/processing-with.ts';
 import { createUnmasker } from '#vision/unmasker.ts';
 import { UsageError } from './exit-codes.ts';
 import { fromProject } from './paths.ts';
@@ -37,7 +38,7 @@ export async function openTools({ model, denoise, atOnce = 1 }: ToolOptions): Pr
   const detector = openDetector(models);
   const denoiser = createDenoiser(models.lazily('denoiser'));
   const unmasker = createUnmasker(models.lazily(model));
-  const processing = { detector: detector.model, denoiser: denoiser.model, unmasker: unmasker.model, denoise };
+  const processing = processingWith(models, { model, denoise });
   const codec = openingAhead(createCodec(), models, [...detectorModels, model]);
   return { codec, detector, denoiser, unmasker, processing };
 }

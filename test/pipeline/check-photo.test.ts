@@ -96,11 +96,12 @@ test('a photo that is done is not done again, unless forced', async () => {
   expect(forced.outcome).toBe('recorded');
 });
 
-test('a new model makes a new job of the same photo', async () => {
+test('a new model or threshold makes a new job of the same photo', async () => {
   const { photos } = setUp('photo 300x280 of 100');
   const photo = await referenceOf(photos, key);
   const newer = { ...processing, unmasker: { ...processing.unmasker, version: '2.0.0' } };
   expect(jobIdOf(photo, newer)).not.toBe(jobIdOf(photo, processing));
+  expect(jobIdOf(photo, { ...processing, settings: 'another threshold' })).not.toBe(jobIdOf(photo, processing));
   expect(jobIdOf(photo, { ...processing, denoise: 'off' })).not.toBe(jobIdOf(photo, processing));
   expect(jobIdOf({ ...photo }, { ...processing })).toBe(jobIdOf(photo, processing));
 });

@@ -59,6 +59,7 @@ export const processing: Processing = {
   denoiser: model('denoiser'),
   unmasker: model('rescnn'),
   denoise: 'region',
+  settings: 'thresholds'.padEnd(64, '0'),
 };
 
 /** Ticks one millisecond a look; the date stands still. */
