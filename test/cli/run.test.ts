@@ -254,6 +254,39 @@ test('check says who wears a mask and writes nothing', async () => {
   expect(await readdir(cwd)).toEqual([]);
 });
 
+/** The environment of a run by published networks with one parameter changed. */
+async function withParameter(name: string, parameter: string, value: unknown): Promise<Record<string, string>> {
+  const folder = await temporaryFolder();
+  await cp(join(project, 'models'), folder, { recursive: true, filter: (path) => !path.includes('training') });
+  const held = JSON.parse(await readFile(join(folder, 'models.json'), 'utf8'));
+  const { parameters } = held.models.find((model: { name: string }) => model.name === name);
+  expect(parameters).toHaveProperty(parameter);
+  parameters[parameter] = value;
+  await writeFile(join(folder, 'models.json'), JSON.stringify(held));
+  return { UNMASK_MODELS: folder };
+}
+
+test('check says of which faces it is unsure', async () => {
+  const unsure = await withParameter('mask-detector', 'abstain', [0, 1]);
+  const photo = join(examples, 'frontal.jpg');
+  const [usual, doubting] = [await runCli(['check', photo]), await runCli(['check', photo], { env: unsure })];
+  expect(usual.stdout).toMatch(/P\(mask\) \d\.\d\d, roll/);
+  expect(doubting.stdout).toMatch(/P\(mask\) \d\.\d\d \(unsure\), roll/);
+});
+
+test('another threshold works on the photos again, the same one does not', async () => {
+  const out = join(await temporaryFolder(), 'out');
+  const photos = [join(examples, 'no-face.jpg'), join(examples, 'bare.jpg')];
+  const env = await withParameter('eye-locator', 'presenceThreshold', 0.7);
+  const skipped = async (environment: Record<string, string>) => {
+    const { stdout } = await runCli(['run', ...photos, '--out', out, '--json'], { env: environment });
+    return [...photoEvents(stdout).values()].map((event) => event.skipped);
+  };
+  expect(await skipped({})).toEqual([false, false]);
+  expect(await skipped(env)).toEqual([false, false]);
+  expect(await skipped(env)).toEqual([true, true]);
+});
+
 describe('a reader that goes away, as `head` does', () => {
   const cutOff = (args: readonly string[]): Promise<CliResult> => {
     const { child, result } = startCli(args);
