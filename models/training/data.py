@@ -31,6 +31,7 @@ SOURCE_SHARES = {"aaf": 0.4}  # this one source is more than half of the faces; 
 GREY_SHARE = 0.08  # colour photos made grey, or grey photos come back tinted
 SOFT_SHARE = 0.4  # a soft photo wants a soft face: a completer that has seen few of them paints specks
 REMAINS_SHARE = 0.3
+CUT_SHARE = 0.08  # of the faces reach beyond the end of their photo
 WORN_SHARE = 0.3  # of the segmenter's samples, once real masks have weak outlines
 LOW_SHARE = 0.08  # of the segmenter's masks are worn under the nose on top of those drawn so by chance: the hardest to outline
 BLEND_SHARE = 0.12  # of them are coloured like the skin around them: masks missed whole were of that kind
@@ -237,6 +238,21 @@ def soften(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC if rng.random() < 0.5 else cv2.INTER_LINEAR)
 
 
+def cut_off(rng: np.random.Generator, *arrays: np.ndarray) -> list[np.ndarray]:
+    """The photo ends inside the crop, straight or slanted as on a turned head: from there on its edge is repeated, as `align` does.
+
+    All arrays [S, S, ...] are cut alike. The eyes stay inside.
+    """
+    size = len(arrays[0])
+    angle = np.deg2rad(90 * int(rng.integers(4)) + (0 if rng.random() < 0.5 else rng.uniform(-45, 45)))
+    across, down = np.float32([np.cos(angle), np.sin(angle)])
+    middle = (size - 1) / 2
+    y, x = np.indices((size, size), np.float32) - np.float32(middle)
+    beyond = np.maximum(across * x + down * y - np.float32(rng.uniform(0.2, 0.48) * size), 0)
+    from_x, from_y = x - beyond * across + np.float32(middle), y - beyond * down + np.float32(middle)
+    return [cv2.remap(array, from_x, from_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE) for array in arrays]
+
+
 def blend_in(image: np.ndarray, region: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A mask whose mean colour has moved most of the way to that of the face above it. uint8 [H, W, 3] -> a copy."""
     rows = np.nonzero(region.any(1))[0]
@@ -302,6 +318,8 @@ def completion_sample(faces: Faces, rng: np.random.Generator, size: int = CROP) 
         image = soften(image, rng)
     if rng.random() < REMAINS_SHARE:
         image = leave_remains(image, region, rng)
+    if rng.random() < CUT_SHARE:
+        (image,) = cut_off(rng, image)
     image, region = flip(rng, image, region)
     return {"image": planes(to_size(image, size)), "region": planes(region_to_size(region, size))}
 
@@ -337,6 +355,9 @@ def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, worn: 
     elif draw < 0.88:
         image = masks.distract(image, landmarks, rng).image
     image, region = flip(rng, masks.photometric(image, rng), region)
+    if rng.random() < CUT_SHARE:
+        image, mask = cut_off(rng, image, region.astype(np.uint8))
+        region = mask > 0
     region = planes(region_to_size(region, size))
     return {"image": planes(to_size(image, size)), "region": region, "counts": np.ones_like(region)}
 

@@ -64,6 +64,22 @@ def test_a_softened_photo_keeps_its_size_and_colour_and_loses_its_detail():
         assert soft.std() < 0.75 * image.std()
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_a_photo_that_ends_repeats_its_edge_and_keeps_the_eyes(seed):
+    y, x = np.indices((256, 256))
+    image = np.stack([x, y, (x + y) // 2], -1).astype(np.uint8)
+    cut, mask = data.cut_off(np.random.default_rng(seed), image, np.ones((256, 256), np.uint8))
+    changed = (cut != image).any(2)
+    assert 0.01 < changed.mean() < 0.45 and mask.all()
+    rows, columns = np.nonzero(changed)
+    away = (cut[rows, columns, :2].astype(int) - np.stack([columns, rows], 1)).astype(float)
+    far = np.hypot(*away.T) > 12
+    directions = away[far] / np.hypot(*away[far].T)[:, None]
+    assert (directions @ directions.mean(0) > 0.95).all()  # all come from one straight edge, at right angles
+    for eye in data.EYES.astype(int):
+        assert not changed[eye[1], eye[0]]
+
+
 def test_remains_of_a_mask_lie_just_outside_the_region_and_never_under_it():
     image, region = np.full((256, 256, 3), 90, np.uint8), np.zeros((256, 256), bool)
     region[140:210, 80:180] = True
