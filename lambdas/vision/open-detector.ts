@@ -8,9 +8,9 @@ export const detectorModels = ['mask-detector', 'eye-locator'] as const;
 
 /**
  * Small and lying faces get scores below the model's threshold, which was chosen for precision. Down to this one they are taken if the
- * eye-locator is certain of them. On 75 test photos of crowds, of faces of 40 px and more, .89 are found upright and .83 turned by a quarter,
- * with 9 and 8 or 3 false ones (test/vision/face-sizes.test.ts). On validation, before the locator's own threshold was lowered to .8, .4
- * would have found one or two in a hundred more, and called 23 false faces masked instead of 14 (all four turns).
+ * eye-locator is certain of them. On 75 test photos of crowds, of faces of 40 px and more, .91 are found upright and .87 turned by a quarter,
+ * with 13 and 8 false ones (test/vision/face-sizes.test.ts). On validation, with mask-detector 0.3.0 and the locator's own threshold still
+ * at .9, .4 would have found one or two in a hundred more, and called 23 false faces masked instead of 14 (all four turns).
  */
 const leastScore = 0.45;
 

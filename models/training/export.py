@@ -328,7 +328,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--models", default=str(MODELS), help="where models.json is")
     parser.add_argument("--only", nargs="*", help="names to export")
     parser.add_argument("--scores", help="JSON of measured scores by model name; validation scores stand in")
-    parser.add_argument("--version", default="0.10.0")
+    parser.add_argument("--version", default="0.11.0")
     return parser.parse_args(arguments)
 
 

@@ -55,6 +55,29 @@ def test_what_lies_under_the_region_cannot_change_the_result(unmasker):
     assert torch.equal(unmasker.complete(image, region), unmasker.complete(other, region))
 
 
+def test_a_lopsided_answer_is_made_even_and_keeps_its_texture(unmasker, monkeypatch):
+    region, columns = square_region(128), torch.arange(128.0).expand(1, 3, 128, 128)
+    slope, texture = columns / 128, 0.1 * (columns % 2 - 0.5)  # brighter to the right, whichever way the face looks
+    monkeypatch.setattr(unmasker.completer, "forward", lambda erased, region: (erased + region * (slope + texture), erased * 2))
+    erased = torch.rand(1, 3, 128, 128) * (1 - region)
+    both, features = unmasker.completer.both_ways(erased, region)
+    assert torch.equal(features, erased * 2)
+    inside = (..., slice(70, 90), slice(48, 80))
+    assert torch.allclose((both - texture)[inside], torch.tensor(127 / 256), atol=0.02)  # 0.37 to 0.62 before
+    assert torch.equal((both * (1 - nets.dilate(region, 1))), erased * (1 - nets.dilate(region, 1)))
+
+
+@torch.no_grad()
+def test_what_reaches_above_the_refiner_is_filled_by_the_completer_and_meets_the_rest(unmasker, monkeypatch):
+    region, image = torch.zeros(1, 1, 256, 256), torch.rand(1, 3, 256, 256)
+    region[..., nets.TOP - 30 : nets.TOP + 60, 90:170] = 1
+    monkeypatch.setattr(unmasker.completer, "forward", lambda erased, region: (erased + region * 0.25, erased.repeat(1, 3, 1, 1)[:, :8, ::2, ::2]))
+    monkeypatch.setattr(unmasker.refiner, "forward", lambda erased, region, coarse, features: (erased + region * 0.75, features))
+    inside = unmasker.complete(image, region)[0, 0, :, 100:160]
+    assert torch.allclose(inside[nets.TOP - 26 : nets.TOP], torch.tensor(0.25), atol=1e-3)
+    assert torch.allclose(inside[nets.TOP : nets.TOP + 60], torch.tensor(0.75), atol=1e-3)
+
+
 @torch.no_grad()
 def test_a_grey_face_is_completed_without_tint_whatever_surrounds_it_and_a_coloured_one_keeps_its_colours(unmasker):
     region, grey = square_region(), torch.rand(1, 1, 256, 256).expand(1, 3, 256, 256)

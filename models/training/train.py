@@ -210,7 +210,7 @@ class Refine(Stage):
         image, region = batch["image"], batch["region"]
         with torch.no_grad():
             erased = image * (1 - region)
-            coarse, features = network.completer(*nets.halve(erased, region))
+            coarse, features = network.completer.both_ways(*nets.halve(erased, region))
         corner = window_corner(region)
         image, region, erased = (window(x, corner, WINDOW, 1) for x in (image, region, erased))
         coarse, features = window(coarse, corner, WINDOW, 2), window(features, corner, WINDOW, 4)
@@ -228,7 +228,7 @@ class Refine(Stage):
         image, region = batch["image"], batch["region"]
         completed = network.complete(image, region)
         erased = image * (1 - region)
-        coarse, _ = network.completer(*nets.halve(erased, region))
+        coarse, _ = network.completer.both_ways(*nets.halve(erased, region))
         enlarged = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False).clamp(0, 1)
         return {
             "regionPsnr": region_psnr(completed, image, region),

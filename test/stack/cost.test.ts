@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import published from '../../infra/measured.json' with { type: 'json' };
 import { monthBill } from '../../scripts/stack/month-bill.ts';
+import { bill, total } from '../../scripts/stack/photo-bill.ts';
 import { runCli } from '../cli/cli.ts';
 import { type InProcessAccount, openInProcessAccount } from './in-process-account.ts';
 
@@ -123,7 +125,7 @@ describe('cost --actual', { timeout: 120_000 }, () => {
       stages: [{ stage: 'unmaskMs', photos: 1200, meanMs: 80 }],
     });
     expect(told.usd).toBeCloseTo(0.03, 9);
-    expect(told.estimatedUsd).toBeCloseTo(1.5 * 0.0284, 3);
+    expect(told.estimatedUsd).toBeCloseTo(1.5 * total(bill(published, { architecture: 'x86_64' })), 6);
     expect(asked[0]?.MetricDataQueries[0]?.MetricStat).toEqual({
       Metric: {
         Namespace: 'Unmask',
