@@ -92,7 +92,10 @@ export async function pipelineAnswer(
   const pipeline = createEmbeddedPipeline({
     ...{ codec, detector, denoiser, unmasker, photos, results, clock: systemClock },
     processing: {
-      ...{ detector: detector.model, denoiser: denoiser.model, unmasker: unmasker.model, denoise },
+      detector: detector.model,
+      denoiser: denoiser.model,
+      unmasker: unmasker.model,
+      denoise,
       settings: '', // the results are thrown away: no job is ever compared with another
     },
     queue: createMemoryQueue({ visibilitySeconds: 3600, maxReceiveCount: 1, deadLetters }),
