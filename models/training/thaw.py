@@ -2,7 +2,7 @@
 
     python train.py complete --data DATA --out runs --start ../rescnn-fidelity.onnx
 
-Export folds every batch norm into the convolution before it and rounds weights to fp16; the optimiser's state is gone for good.
+Export folds every batch norm into the convolution before it and rounds weights to fp16 or int8; the optimiser's state is gone for good.
 `load_onnx` puts weights, slopes and buffers back, the folded norms as norms that do nothing; `wake_norms` then gives each norm
 the statistics of a real batch and the scale and shift that undo them, so that it computes the same in training mode, too.
 `widened` puts weights into a wider network of the same shape, which then computes the same and has room to learn more.
@@ -114,7 +114,8 @@ def weights_of(path: Path) -> dict[str, Tensor]:
         for initializer in graph.initializer
     }
     for name in [name for name in values if name.endswith("_scale")]:
-        values[name.removesuffix("_scale")] *= values.pop(name)
+        value = values[name.removesuffix("_scale")]
+        value *= values.pop(name).view(-1, *[1] * (value.ndim - 1))
     for node in graph.node:
         if node.op_type == "Identity" and node.input[0] in values:  # of parameters with equal values a file keeps one
             values[node.output[0]] = values[node.input[0]]

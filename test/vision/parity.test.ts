@@ -17,7 +17,12 @@ const fixtures = z
       input: z.object({ kind: z.literal('ramp'), seed: z.int() }),
       outputs: z.record(
         z.string(),
-        z.object({ indices: z.array(z.int().nonnegative()).min(1), values: z.array(z.number()) }),
+        z.object({
+          indices: z.array(z.int().nonnegative()).min(1),
+          values: z.array(z.number()),
+          /** Computed in 8 bits: processors round differently, and may differ by so much as a root mean square. */
+          rms: z.number().positive().optional(),
+        }),
       ),
     }),
   )
@@ -41,14 +46,18 @@ it('covers every model of models.json', () => {
 });
 
 describe.each(models.descriptions)('$name', (description) => {
-  it('answers in Node as it did in PyTorch, to 1e-4', async () => {
+  it('answers in Node as it did in PyTorch, to 1e-4; where it computes in 8 bits, to 40 dB', async () => {
     const { input, outputs } = fixtures[description.name]!;
     const { run } = await models.open(description.name);
     const answers = await run(ramp(description, input.seed));
-    for (const [name, { indices, values }] of Object.entries(outputs)) {
-      const scale = Math.max(1, ...values.map(Math.abs)); // boxes are in pixels
-      const worst = Math.max(...indices.map((index, at) => Math.abs(answers[name]![index]! - values[at]!)));
-      expect.soft(worst / scale, name).toBeLessThan(1e-4);
+    for (const [name, { indices, values, rms }] of Object.entries(outputs)) {
+      const differences = indices.map((index, at) => answers[name]![index]! - values[at]!);
+      if (rms === undefined) {
+        const scale = Math.max(1, ...values.map(Math.abs)); // boxes are in pixels
+        expect.soft(Math.max(...differences.map(Math.abs)) / scale, name).toBeLessThan(1e-4);
+      } else {
+        expect.soft(Math.hypot(...differences) / Math.sqrt(differences.length), name).toBeLessThan(rms);
+      }
     }
   });
 });
