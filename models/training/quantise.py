@@ -2,7 +2,7 @@
 
 `quantise(network, part, images)` replaces a part's wide convolutions by `Int8Conv`; `export.py` writes them as QuantizeLinear,
 DequantizeLinear and Conv, which ONNX Runtime fuses to QLinearConv (onnxruntime.ai, "Quantize ONNX models", QDQ format).
-What runs between two convolutions stays fp32: residual sums lose nothing on the way down.
+Residual sums stay fp32, so that nothing is lost on the way down.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-NARROWEST = 64  # channels in and out; of narrower convolutions the rounding takes longer than it saves
+NARROWEST = 64  # channels in and out; narrower ones save little and stand where texture is drawn
 WEIGHT_STEPS = 64  # two products of at most 255 x 64 fit into the 16 bits of processors without VNNI, which would clip silently
 CODES = 255  # an activation is one of 0..255
 SAMPLES = 4096  # values of every layer and image that the range is chosen by
