@@ -71,7 +71,7 @@ def onnx_localiser(path: Path, threads: int = 1) -> Localiser:
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(image: np.ndarray):
-        tensor = np.ascontiguousarray(image.transpose(2, 0, 1)[None].astype(np.float32) / 255)
+        tensor = np.ascontiguousarray(image.transpose(2, 0, 1)[None].astype(np.float32) / 255 * 2 - 1)
         return [part[0] for part in session.run(["boxes", "eyes", "scores", "maskProbabilities"], {"image": tensor})]
 
     return lambda raster, threshold: _localise(raster, threshold, run)

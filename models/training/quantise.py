@@ -83,8 +83,8 @@ class Int8Conv(nn.Conv2d):
 
 
 @torch.no_grad()
-def quantise(network: nn.Module, part: str, images: Tensor) -> int:
-    """Lets the wide convolutions of `network.<part>` compute in 8 bits. images [N, 3, H, W]: what the ranges are chosen by. -> how many
+def quantise(network: nn.Module, part: str, images: Tensor) -> None:
+    """Lets the wide convolutions of `network.<part>` compute in 8 bits. images [N, 3, H, W]: what the ranges are chosen by.
 
     Raises ValueError when there is no wide convolution.
     """
@@ -102,4 +102,3 @@ def quantise(network: nn.Module, part: str, images: Tensor) -> int:
         network(image[None])
     for module in wide.values():
         module.freeze()
-    return len(wide)

@@ -173,7 +173,7 @@ def test_an_exported_detector_equals_the_network_and_applies_its_temperature(tmp
     boxes, eyes, scores, masks = run(tmp_path / "detector.onnx", ramp(1, 64))
     assert boxes.shape == eyes.shape == (1, 80, 4) and scores.shape == masks.shape == (1, 80)
     with torch.no_grad():
-        logits = detector(torch.from_numpy(ramp(1, 64))).mask_logits
+        logits = detector.look(torch.from_numpy(ramp(1, 64))).mask_logits
     np.testing.assert_allclose(masks, (logits / 2).sigmoid().numpy(), atol=1e-4)
     assert isinstance(ExportedDetector(detector).temperature, float)
 

@@ -98,14 +98,24 @@ def test_a_range_is_not_made_coarse_by_its_rarest_values():
     assert (seen.round(torch.tensor([0.0])) == 0).all()  # what is nothing stays nothing
 
 
-def test_onnx_runtime_computes_them_as_integers(runs, given, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "LOSS", 1.0)
-    export.export_model(fidelity(), runs, tmp_path, "1.0.0", given=given)
+def kinds_run(model, tmp_path) -> list[str]:
+    """What ONNX Runtime makes of a file's nodes."""
     options = ort.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    ort.InferenceSession(str(tmp_path / "rescnn-fidelity.onnx"), options)
-    kinds = [node.op_type for node in onnx.load(str(tmp_path / "optimised.onnx")).graph.node]
+    ort.InferenceSession(str(model), options)
+    return [node.op_type for node in onnx.load(str(tmp_path / "optimised.onnx")).graph.node]
+
+
+@pytest.mark.parametrize("name", ["rescnn", "rescnn-fidelity"])
+def test_the_published_unmaskers_compute_23_convolutions_in_8_bits(name, tmp_path):
+    assert kinds_run(export.MODELS / f"{name}.onnx", tmp_path).count("QLinearConv") == 23
+
+
+def test_onnx_runtime_computes_them_as_integers(runs, given, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "LOSS", 1.0)
+    export.export_model(fidelity(), runs, tmp_path, "1.0.0", given=given)
+    kinds = kinds_run(tmp_path / "rescnn-fidelity.onnx", tmp_path)
     assert kinds.count("QLinearConv") == 8 and kinds.count("QLinearLeakyRelu") == 3
     expected = export.json.loads((tmp_path / "fixtures" / "parity.json").read_text())["rescnn-fidelity"]["outputs"]
     assert expected["unmasked"]["rms"] == export.ROUNDED and "rms" not in expected["maskProbability"]
