@@ -26,6 +26,7 @@ import torch
 
 from detect_data import HELD_OUT_FACES, HELD_OUT_MASKED, read_faces, read_masked, read_scenes
 from evaluate_detector import INPUT, NMS_IOU, area_under_curve, average_precisions, calibrated_temperature, evaluate, onnx_localiser, torch_localiser, verdicts
+from export import ramp as shared_ramp
 from network import Detector, ExportedDetector
 from train_detector import load_detector
 
@@ -96,9 +97,7 @@ def run(path: Path, tensor: np.ndarray) -> list[np.ndarray]:
 
 def ramp(seed: int, size: int) -> np.ndarray:
     """The parity fixture's picture, rebuilt by the TypeScript test from the same formula: float32 [1, 3, size, size] in -1..1."""
-    y, x = np.mgrid[0:size, 0:size]
-    channels = [(x * (3 + c) + y * (5 + 2 * c) + ((x * y) >> 4) * (c + 1) + 29 * seed) & 255 for c in range(3)]
-    return ((np.stack(channels)[None] / np.float32(255) - np.float32(MEAN)) / np.float32(STD)).astype(np.float32)
+    return shared_ramp(seed, size, MEAN, STD)
 
 
 def fixture(path: Path, seed: int = 1, samples: int = 64) -> dict:

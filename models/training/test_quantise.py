@@ -1,7 +1,9 @@
 """Convolutions in 8 bits: which ones, how exactly, and that ONNX Runtime really computes them so."""
 
+import json
 from dataclasses import replace
 
+import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
@@ -35,7 +37,7 @@ def unmasker(monkeypatch):
 
 @pytest.fixture
 def given():
-    ramps = torch.from_numpy(export.np.concatenate([export.ramp(seed) for seed in range(1, 5)]))
+    ramps = torch.from_numpy(np.concatenate([export.ramp(seed) for seed in range(1, 5)]))
     return export.Judges(ramps, ramps, 1 - ramps)
 
 
@@ -117,13 +119,20 @@ def test_onnx_runtime_computes_them_as_integers(runs, given, tmp_path, monkeypat
     export.export_model(fidelity(), runs, tmp_path, "1.0.0", given=given)
     kinds = kinds_run(tmp_path / "rescnn-fidelity.onnx", tmp_path)
     assert kinds.count("QLinearConv") == 8 and kinds.count("QLinearLeakyRelu") == 3
-    expected = export.json.loads((tmp_path / "fixtures" / "parity.json").read_text())["rescnn-fidelity"]["outputs"]
+    expected = json.loads((tmp_path / "fixtures" / "parity.json").read_text())["rescnn-fidelity"]["outputs"]
     assert expected["unmasked"]["rms"] == export.ROUNDED and "rms" not in expected["maskProbability"]
 
 
 def test_a_loss_that_shows_is_refused(runs, given, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "LOSS", -100.0)
     with pytest.raises(ValueError, match="Expected rescnn-fidelity.onnx in 8 bits to lose at most -100.0 dB but received"):
+        export.export_model(fidelity(), runs, tmp_path, "1.0.0", given=given)
+    assert not (tmp_path / "models.json").exists()
+
+
+def test_a_file_that_computes_something_else_is_refused(runs, given, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "ROUNDED", 1e-9)
+    with pytest.raises(ValueError, match="Expected rescnn-fidelity.onnx in 8 bits within 1e-09 of PyTorch but received"):
         export.export_model(fidelity(), runs, tmp_path, "1.0.0", given=given)
     assert not (tmp_path / "models.json").exists()
 
