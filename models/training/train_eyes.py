@@ -32,7 +32,8 @@ from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
 from detect_data import Photo, read_faces, read_masked, read_scenes, similarity
-from export_detector import merge_fixture, merge_model, ramp
+from export import ramp
+from export_detector import merge_fixture, merge_model
 from masks import distract, photometric, synthesise
 from network import EyeLocator, EyeLocatorConfig, ExportedEyeLocator
 
