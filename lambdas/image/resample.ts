@@ -33,13 +33,14 @@ export function blockSize(minification: number): number {
 }
 
 /**
- * Catmull-Rom's cubic, which passes through the samples and is sharp, where `stretch` (target pixels' distance in cells) is at most 1;
- * towards 2 it turns into the cubic B-spline, whose low-pass keeps the rest of a reduction from aliasing.
- * The family of Mitchell and Netravali, "Reconstruction filters in computer graphics" (1988), on its line B + 2C = 1.
+ * A cubic that passes through the samples where `stretch` (target pixels' distance in cells) is at most 1: Catmull-Rom's (C = .5) where it
+ * enlarges twice and more, steeper towards 1 (C = .75), so that a face that is cropped and put back at its own size stays as sharp as it
+ * was. From 1 to 2 it turns into the cubic B-spline, whose low-pass keeps the rest of a reduction from aliasing.
+ * The family of Mitchell and Netravali, "Reconstruction filters in computer graphics" (1988).
  */
 export function createKernel(stretch: number): Kernel {
   const b = Math.min(1, Math.max(0, stretch - 1));
-  const c = (1 - b) / 2;
+  const c = b > 0 ? 0.75 * (1 - b) : Math.max(0.5, 0.25 + stretch / 2);
   const kernel = new Float32Array((phases + 1) * taps);
   for (let phase = 0; phase <= phases; phase++) {
     for (let tap = 0; tap < taps; tap++) kernel[phase * taps + tap] = cubic(Math.abs(tap - 1 - phase / phases), b, c);

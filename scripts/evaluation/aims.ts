@@ -1,6 +1,7 @@
 import type { ModelDescription } from '#vision/model-description.ts';
 import type { CaseName } from './case-names.ts';
 import type { MeasureName } from './measures.ts';
+import { pipelineRow } from './rows.ts';
 import type { RowSummary } from './summary.ts';
 
 export type Aim = { readonly what: string; readonly aim: string; readonly measured: string; readonly holds: boolean };
@@ -22,10 +23,14 @@ export function aims(summaries: readonly RowSummary[], models: readonly ModelDes
     measured: text(value),
     holds: value >= least,
   });
+  const asDetailed = (what: string, row: string): Aim => {
+    const energy = figures('I', row)?.gradientEnergy.median ?? Number.NaN;
+    const holds = energy >= 0.75 && energy <= 1.15;
+    return { what, aim: '.75 to 1.15 of the truth', measured: energy.toFixed(2).replace(/^0\./, '.'), holds };
+  };
   const fidelity = 'rescnn-fidelity';
   const overRidge = region('I', fidelity) - region('I', 'kernel-ridge');
   const naturalCost = region('I', fidelity) - region('I', 'rescnn');
-  const energy = figures('I', 'rescnn')?.gradientEnergy.median ?? Number.NaN;
   const rolled = region('II', fidelity) - region('I', fidelity);
   const distorted = region('IV', fidelity) - region('I', fidelity);
   const left = meanOf('V', 'rescnn', 'leftOver');
@@ -60,12 +65,8 @@ export function aims(summaries: readonly RowSummary[], models: readonly ModelDes
       31.5,
       decibels,
     ),
-    {
-      what: 'I, rescnn, gradient energy, median',
-      aim: '.75 to 1.15 of the truth',
-      measured: energy.toFixed(2).replace(/^0\./, '.'),
-      holds: energy >= 0.75 && energy <= 1.15,
-    },
+    asDetailed('I, rescnn, gradient energy, median', 'rescnn'),
+    asDetailed('I, rescnn in the whole pipeline, gradient energy, median', pipelineRow('rescnn')),
     {
       what: `I, rescnn below ${fidelity}, region`,
       aim: 'at most 1.00 dB',

@@ -106,6 +106,9 @@ test('a whole evaluation: answers, tables, figures, plots and a contact sheet', 
   const tables = await readFile(join(folder, 'out', 'tables.md'), 'utf8');
   expect(tables).toContain('| Case I: mask on a plain face | the paper | 10 | 33.12 | .951 |');
   expect(tables).toMatch(/\| rescnn, whole pipeline \|.*\| 50\.0 % \| 1 \|/);
+  expect(tables).toMatch(
+    /\| I, rescnn in the whole pipeline, gradient energy, median \| \.75 to 1\.15 .* \| \d?\.\d\d \|/,
+  );
   const summary = JSON.parse(await readFile(join(folder, 'out', 'summary.json'), 'utf8'));
   expect(summary.rows.map(({ row, n, photos }: Record<string, unknown>) => [row, n, photos])).toEqual([
     ['masked', 2, 2],
