@@ -60,11 +60,32 @@ def test_a_lopsided_answer_is_made_even_and_keeps_its_texture(unmasker, monkeypa
     slope, texture = columns / 128, 0.1 * (columns % 2 - 0.5)  # brighter to the right, whichever way the face looks
     monkeypatch.setattr(unmasker.completer, "forward", lambda erased, region: (erased + region * (slope + texture), erased * 2))
     erased = torch.rand(1, 3, 128, 128) * (1 - region)
-    both, features = unmasker.completer.both_ways(erased, region)
+    both, features, doubt = unmasker.completer.both_ways(erased, region)
     assert torch.equal(features, erased * 2)
+    assert doubt[..., 80, 64].item() < 0.12 < 0.18 < doubt[..., 80, 50].item()  # in the middle the two say the same
     inside = (..., slice(70, 90), slice(48, 80))
     assert torch.allclose((both - texture)[inside], torch.tensor(127 / 256), atol=0.02)  # 0.37 to 0.62 before
     assert torch.equal((both * (1 - nets.dilate(region, 1))), erased * (1 - nets.dilate(region, 1)))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("textured", [False, True])
+def test_the_natural_face_gets_crisp_contours_where_it_is_sure_and_the_one_of_least_error_does_not(textured, monkeypatch):
+    network, region = nets.Unmasker(textured=textured), square_region(128)
+    lips = (0.6 - 0.3 * (torch.arange(128) > 80).float()).view(1, 1, 128, 1).expand(1, 3, 128, 128)  # a step from skin to lips
+    face = lips + 0.01 * (torch.arange(128) % 2).view(1, 1, 1, 128)
+    doubt = torch.zeros(1, 1, 128, 128)
+    doubt[..., 64:] = 0.2  # half of the mouth is not known
+    monkeypatch.setattr(network.completer, "both_ways", lambda erased, region: (face, erased, doubt))
+    coarse, _ = network.coarse(face * (1 - region), region)
+    added = coarse - face
+    sure, unsure = ((added[..., 80, x] - added[..., 81, x]).mean().item() for x in (56, 76))
+    if textured:
+        assert 0.3 < sure < 0.6 and 0 < unsure < 0.1 * sure  # the step is twice as high, or hardly higher
+        assert added[..., 66:78, 46:60].abs().max() < 0.003  # skin stays as it is
+    else:
+        assert sure == unsure == 0
+    assert torch.equal(added * (1 - region), torch.zeros_like(added))
 
 
 @torch.no_grad()
@@ -95,7 +116,8 @@ def test_a_grey_face_is_completed_without_tint_whatever_surrounds_it_and_a_colou
 
 
 @torch.no_grad()
-def test_texture_lies_inside_the_region_and_is_always_the_same():
+def test_texture_lies_inside_the_region_and_is_always_the_same(monkeypatch):
+    monkeypatch.setattr(nets, "CRISPNESS", 0.0)
     torch.manual_seed(3)
     plain, textured = nets.Unmasker(SMALL).eval(), nets.Unmasker(SMALL, textured=True).eval()
     plain.completer.fill.mean.fill_(0.5)

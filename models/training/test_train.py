@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import evaluate
 import export
 import train
 from test_data import made_up_faces
@@ -223,6 +224,46 @@ def test_psnr_is_measured_on_the_region_alone():
     image = truth + 0.1
     image[..., 2:, :] = 9
     assert train.region_psnr(image, truth, region).item() == pytest.approx(20, abs=1e-4)
+
+
+def test_ssim_equals_the_one_of_the_evaluation_inside_the_picture():
+    generator = torch.Generator().manual_seed(1)
+    truth = torch.nn.functional.avg_pool2d(torch.rand(1, 3, 66, 66, generator=generator), 3, 1)
+    image = (truth + 0.1 * torch.rand(1, 3, 64, 64, generator=generator)).clamp(0, 1)
+    luminance, structure = train.likeness(image, truth)
+    ours = (luminance * structure)[0, :, 5:-5, 5:-5].mean(0)
+    theirs = evaluate.ssim_map(*(x[0].permute(1, 2, 0).numpy() * 255 for x in (image, truth)))
+    assert np.abs(ours.numpy() - theirs).max() < 1e-4 and theirs.std() > 0.01
+    region = torch.zeros(1, 1, 64, 64)
+    region[..., 20:40, 10:50] = 1
+    assert train.region_ssim(image, truth, region).item() == pytest.approx(theirs[15:35, 5:45].mean(), abs=1e-4)
+
+
+def test_ms_ssim_sees_a_smear_at_every_scale_and_only_near_the_region():
+    generator = torch.Generator().manual_seed(1)
+    grids = [torch.nn.functional.interpolate(torch.rand(1, 3, n, n, generator=generator), 128) for n in (128, 64, 32)]
+    truth, region = sum(grids) / 3, torch.zeros(1, 1, 128, 128)
+    region[..., 48:80, 48:80] = 1
+    assert train.ms_ssim(truth, truth, region).item() == pytest.approx(1)
+    for left_out in grids:  # without its fine, middle or coarse structure
+        assert train.ms_ssim(truth - (left_out - left_out.mean()) / 3, truth, region) < 0.95
+    elsewhere = truth.clone()
+    elsewhere[..., :16, :] = 0
+    assert train.ms_ssim(elsewhere, truth, region).item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.9])
+def test_least_error_is_the_truth_and_of_equal_errors_the_one_with_the_structure_is_better(progress):
+    generator = torch.Generator().manual_seed(1)
+    truth, region = torch.rand(2, 3, 64, 64, generator=generator), torch.zeros(2, 1, 64, 64)
+    region[..., 16:48, 16:48] = 1
+    smeared = (truth + 0.5) / 2
+    shifted = truth + (smeared - truth).square().mean((1, 2, 3), keepdim=True).sqrt()  # as far off, but all its structure is there
+    at_truth, at_shifted, at_smeared = (train.fidelity(x, truth, region, progress).item() for x in (truth, shifted, smeared))
+    assert at_truth < at_shifted < at_smeared - 0.03
+    answer = smeared.clone().requires_grad_()
+    train.fidelity(answer, truth, region, progress).backward()
+    assert answer.grad.isfinite().all() and (answer.grad * (smeared - truth) * region).sum() > 0  # downhill is towards the truth
 
 
 def test_a_smooth_fill_has_little_gradient_energy():

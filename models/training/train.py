@@ -45,6 +45,7 @@ VALIDATION_FACES = 160  # a quarter of them at 256x256
 WINDOW = 160  # px at 256x256 around the region: what the refiner and the critic train on
 WARM_UP = 0.05  # share of the run in which the rate rises ...
 COOL_DOWN = 0.6  # ... and at which it begins to fall
+UNLIKE, UNLIKE_LATE = 1.0, 0.5  # weights of 1 - MS-SSIM in the first three quarters of a least-error run and in the last
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ class Segment(Stage):
 
 
 class Complete(Stage):
-    """Least error at 128x128: Charbonnier on the region plus gradients; the last quarter maximises PSNR itself."""
+    """Least error at 128x128: Charbonnier, gradients and MS-SSIM on the region; the last quarter maximises PSNR and MS-SSIM themselves."""
 
     name, parts = "complete", ("completer",)
     recipe = Recipe(rate=2e-3)
@@ -184,6 +185,7 @@ class Complete(Stage):
         fill = erased + region * network.completer.fill(erased, region)
         return {
             "regionPsnr": region_psnr(completed.clamp(0, 1), image, region),
+            "regionSsim": region_ssim(completed.clamp(0, 1), image, region),
             "aboveFill": region_psnr(completed.clamp(0, 1), image, region) - region_psnr(fill, image, region),
             "gradientRatio": gradient_ratio(completed, image, region),
         }
@@ -210,7 +212,7 @@ class Refine(Stage):
         image, region = batch["image"], batch["region"]
         with torch.no_grad():
             erased = image * (1 - region)
-            coarse, features = network.completer.both_ways(*nets.halve(erased, region))
+            coarse, features = network.coarse(*nets.halve(erased, region))
         corner = window_corner(region)
         image, region, erased = (window(x, corner, WINDOW, 1) for x in (image, region, erased))
         coarse, features = window(coarse, corner, WINDOW, 2), window(features, corner, WINDOW, 4)
@@ -228,10 +230,11 @@ class Refine(Stage):
         image, region = batch["image"], batch["region"]
         completed = network.complete(image, region)
         erased = image * (1 - region)
-        coarse, _ = network.completer.both_ways(*nets.halve(erased, region))
+        coarse, _ = network.coarse(*nets.halve(erased, region))
         enlarged = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False).clamp(0, 1)
         return {
             "regionPsnr": region_psnr(completed, image, region),
+            "regionSsim": region_ssim(completed, image, region),
             "aboveCoarse": region_psnr(completed, image, region) - region_psnr(enlarged, image, region),
             "gradientRatio": gradient_ratio(completed, image, region),
         }
@@ -463,14 +466,55 @@ def region_mean(values: Tensor, region: Tensor) -> Tensor:
 
 
 def fidelity(completed: Tensor, truth: Tensor, region: Tensor, progress: float) -> Tensor:
-    """Least-error loss: Charbonnier + 0.5 x gradient first; from 3/4 of the run the log of the squared error, that is PSNR."""
-    difference = completed - truth
+    """Least-error loss: Charbonnier + 0.5 x gradient + MS-SSIM first; from 3/4 of the run the log of the squared error, that is PSNR, + MS-SSIM."""
+    difference, unlike = completed - truth, 1 - ms_ssim(completed, truth, region).mean()
     if progress > 0.75:
-        return (region_mean(difference.square(), region) + 1e-5).log().mean() * 0.1
+        return (region_mean(difference.square(), region) + 1e-5).log().mean() * 0.1 + UNLIKE_LATE * unlike
     error = region_mean((difference.square() + 1e-6).sqrt(), region).mean()
     horizontal = region_mean((difference[..., 1:] - difference[..., :-1]).abs(), region[..., 1:]).mean()
     vertical = region_mean((difference[..., 1:, :] - difference[..., :-1, :]).abs(), region[..., 1:, :]).mean()
-    return 6 * error + 3 * (horizontal + vertical)
+    return 6 * error + 3 * (horizontal + vertical) + UNLIKE * unlike
+
+
+def likeness(image: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """The two factors of SSIM (Wang 2004: Gaussian window of 11 px, sigma 1.5; peak 1): luminance; contrast and structure. [N, C, H, W] -> the same
+
+    At the picture's edge the window is what lies inside.
+    """
+
+    def window(side: int) -> Tensor:
+        place = torch.arange(side, device=truth.device, dtype=torch.float32)
+        apart = place[:, None] - place[None]
+        taps = (-apart.square() / (2 * 1.5**2)).exp() * (apart.abs() <= 5)
+        return taps / taps.sum(1, keepdim=True)
+
+    down, across = window(truth.shape[-2]), window(truth.shape[-1]).T
+    with torch.autocast(truth.device.type, enabled=False):  # variances are small differences of large numbers
+        a, b = image.float().contiguous(), truth.float().contiguous()
+        mean_a, mean_b, square_a, square_b, product = (down @ x @ across for x in (a, b, a * a, b * b, a * b))
+    variances = square_a - mean_a.square() + square_b - mean_b.square()
+    luminance = (2 * mean_a * mean_b + 0.01**2) / (mean_a.square() + mean_b.square() + 0.01**2)
+    return luminance, (2 * (product - mean_a * mean_b) + 0.03**2) / (variances + 0.03**2)
+
+
+def region_ssim(image: Tensor, truth: Tensor, region: Tensor) -> Tensor:
+    """Mean SSIM over the region's pixels and channels. -> [N]"""
+    luminance, structure = likeness(image, truth)
+    return region_mean(luminance * structure, region)
+
+
+def ms_ssim(image: Tensor, truth: Tensor, region: Tensor, scales: int = 3) -> Tensor:
+    """Multi-scale SSIM (Wang 2003) over the region: full, half and quarter size with equal exponents, luminance of the last. -> [N]
+
+    Wang's exponents all but leave out the finest of five scales, which is the one that SSIM itself measures.
+    """
+    result = torch.ones(len(image), device=image.device)
+    for scale in range(scales):
+        luminance, structure = likeness(image, truth)
+        quality = structure if scale < scales - 1 else luminance * structure
+        result = result * region_mean(quality, region).clamp_min(1e-3) ** (1 / scales)
+        image, truth, region = (F.avg_pool2d(x.float(), 2) for x in (image, truth, region))
+    return result
 
 
 def region_psnr(image: Tensor, truth: Tensor, region: Tensor) -> Tensor:
