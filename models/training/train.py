@@ -7,6 +7,7 @@
     python train.py refine   $D --minutes 10 --start runs/complete.pt  # ... at 256x256       -> rescnn-fidelity
     python train.py natural-coarse $D --minutes 38 --start runs/complete.pt    # the face made natural at 128x128
     python train.py natural  $D --minutes 44 --real --start runs/refine.pt --start runs/natural-coarse.pt   # ... at 256x256
+    python blend.py runs/natural.pt runs/refine.pt --share 0.5 --out runs/natural.pt   # half as rough
     python train.py texture  $D --minutes 9 --start runs/natural-coarse.pt --start runs/natural.pt   # skin's finest texture -> rescnn
     python train.py denoise  $D --minutes 20                           # the paper's first stage
     python train.py plain    $D --minutes 8                            # the paper's second stage -> rescnn-56
@@ -211,8 +212,8 @@ class Refine(Stage):
         """The same and the refiner's features [N, C, WINDOW / 2, WINDOW / 2]."""
         image, region = batch["image"], batch["region"]
         with torch.no_grad():
+            coarse, features = network.coarse(image, region)
             erased = image * (1 - region)
-            coarse, features = network.coarse(*nets.halve(erased, region))
         corner = window_corner(region)
         image, region, erased = (window(x, corner, WINDOW, 1) for x in (image, region, erased))
         coarse, features = window(coarse, corner, WINDOW, 2), window(features, corner, WINDOW, 4)
@@ -229,8 +230,7 @@ class Refine(Stage):
     def scores(self, network, batch):
         image, region = batch["image"], batch["region"]
         completed = network.complete(image, region)
-        erased = image * (1 - region)
-        coarse, _ = network.coarse(*nets.halve(erased, region))
+        coarse, _ = network.coarse(image, region)
         enlarged = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False).clamp(0, 1)
         return {
             "regionPsnr": region_psnr(completed, image, region),
