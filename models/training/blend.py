@@ -32,7 +32,7 @@ def folded(network: nn.Module) -> dict[str, Tensor]:
         state[f"{norm}.bias"] = (layer.bias - layer.running_mean * scale).detach()
         state[f"{norm}.weight"] = torch.ones_like(scale)
         state[f"{norm}.running_mean"] = torch.zeros_like(scale)
-        state[f"{norm}.running_var"] = torch.full_like(scale, 1 - layer.eps)
+        state[f"{norm}.running_var"] = torch.full_like(scale, thaw.IDLE_VARIANCE)
     return state
 
 

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 
 from network import ConvNorm, Detector
 
+IDLE_VARIANCE = 1 - nn.BatchNorm2d(1).eps  # with a mean of 0 and a scale of 1 the norm then only adds its bias; a new norm has 1
+
 
 def load_onnx(network: nn.Module, path: Path) -> None:
     """Fills `network` with the weights of its own export. Only one of both may have a texture: the file's is left out, the network's
@@ -34,7 +36,7 @@ def load_onnx(network: nn.Module, path: Path) -> None:
         state[f"{norm}.weight"] = torch.ones_like(state[f"{norm}.weight"])
         state[f"{norm}.bias"] = held.pop(f"{convolution}.bias", None)
         state[f"{norm}.running_mean"] = torch.zeros_like(state[f"{norm}.running_mean"])
-        state[f"{norm}.running_var"] = torch.full_like(state[f"{norm}.running_var"], 1 - nn.BatchNorm2d(1).eps)
+        state[f"{norm}.running_var"] = torch.full_like(state[f"{norm}.running_var"], IDLE_VARIANCE)
         wanted -= {f"{norm}.{name}" for name in ("weight", "bias", "running_mean", "running_var")}
     wanted -= {name for name in wanted if name not in held and is_texture(name)}
     refuse_differing(network, path, held, {name: state[name] for name in wanted})
@@ -145,6 +147,12 @@ def folded_norms(network: nn.Module) -> list[tuple[str, str]]:
                 if isinstance(module[int(before)], nn.Conv2d) and isinstance(module[int(after)], nn.BatchNorm2d):
                     pairs.append((f"{path}.{before}", f"{path}.{after}"))
     return pairs
+
+
+def asleep(network: nn.Module) -> bool:
+    """Whether some batch norm does nothing, as after `load_onnx` and `blend.py`: in training mode it would begin to, and ruin the network."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    return any(not norm.running_mean.any() and bool((norm.running_var == torch.tensor(IDLE_VARIANCE)).all()) for norm in norms)
 
 
 @torch.no_grad()

@@ -556,7 +556,7 @@ class Run:
             for path in options.start or []:
                 load_parts(self.network, Path(path))
             stage.prepare(self.network, train_faces)
-            if any(path.endswith(".onnx") for path in options.start or []):
+            if thaw.asleep(self.network):
                 self.wake(train_faces)
         if options.real:
             stage.take_real(self.network, Path(options.data))
@@ -588,7 +588,7 @@ class Run:
         )
 
     def wake(self, faces: faces_data.Faces) -> None:
-        """Batch norms that an export had folded away begin with the statistics of 96 samples."""
+        """Batch norms that an export or a blend had folded away begin with the statistics of 96 samples."""
         draw, rng = self.stage.sample(faces), np.random.default_rng(self.options.seed)
         batch = {name: values.float() for name, values in faces_data.collate([draw(rng) for _ in range(96)]).items()}
         batch |= {name: batch[name] / 255 for name in ("image", "truth") if name in batch}
