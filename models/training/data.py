@@ -341,12 +341,12 @@ def planes(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(stacked, np.uint8)
 
 
-def completion_sample(faces: Faces, rng: np.random.Generator, size: int = CROP) -> dict[str, np.ndarray]:
+def completion_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, jitter: Jitter = TURNING) -> dict[str, np.ndarray]:
     """A bare face and a region to be erased, now and then with remains of the mask at its rim.
 
     -> image uint8 [3, size, size], true under the region; region uint8 [1, size, size] of 0 and 1.
     """
-    image, landmarks = draw_face(faces, rng, TURNING)
+    image, landmarks = draw_face(faces, rng, jitter)
     region = loosen(masks.draw_region(landmarks, image.shape, rng), rng)
     image = recolour(image, rng)
     if rng.random() < SOFT_SHARE:
@@ -359,10 +359,16 @@ def completion_sample(faces: Faces, rng: np.random.Generator, size: int = CROP) 
     return {"image": planes(to_size(image, size)), "region": planes(region_to_size(region, size))}
 
 
-def held_out_sample(faces: Faces, index: int, size: int = CROP, grow: int = 4) -> dict[str, np.ndarray]:
-    """The same as `completion_sample` for validation: face `index`, exact alignment, no augmentation, one fixed region."""
+def held_out_sample(faces: Faces, index: int, size: int = CROP, grow: int = 4, turned: float = 0.0) -> dict[str, np.ndarray]:
+    """The same as `completion_sample` for validation: face `index`, exact alignment, no augmentation, one fixed region.
+
+    turned: degrees by which the head is turned further.
+    """
     rng = np.random.default_rng(index)
     image, landmarks = draw_face(faces, rng, EXACT, index)
+    if turned:
+        image, landmarks = turn(image, landmarks, turned)
+        image, landmarks = align(image, landmarks, alignment(eyes_of(landmarks)))
     region = masks.draw_region(landmarks, image.shape, rng).astype(np.uint8)
     region = cv2.dilate(region, np.ones((2 * grow + 1, 2 * grow + 1), np.uint8)) > 0
     return {"image": planes(to_size(image, size)), "region": planes(region_to_size(region, size))}

@@ -629,6 +629,7 @@ _GROUPS = {
     "all": lambda r: True,
     "frontal (nose within .44 .. .56 of the jaw)": lambda r: 0.44 <= r["nose"] <= 0.56,
     "turned (nose outside .35 .. .65)": lambda r: not 0.35 <= r["nose"] <= 0.65,
+    "turned far (nose outside .3 .. .7)": lambda r: not 0.3 <= r["nose"] <= 0.7,
     "light skin (ITA > 41)": lambda r: r["ita"] > 41,
     "intermediate (10 .. 41)": lambda r: 10 <= r["ita"] <= 41,
     "dark skin or poor light (ITA < 10)": lambda r: r["ita"] < 10,

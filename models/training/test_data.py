@@ -79,9 +79,13 @@ def test_completion_learns_from_turned_heads_and_is_measured_on_heads_as_they_ar
         data.completion_sample(faces, rng, 128)
     assert 0.2 < len(asked) / 60 < 0.6 and 0 < min(asked) < 12 and 20 < max(asked) <= data.TURNING.turn
     asked.clear()
-    data.held_out_sample(faces, 0, 128)
+    plain = data.held_out_sample(faces, 0, 128)
     data.fit_subspace(faces, 4)
     assert not asked
+    turned = data.held_out_sample(faces, 0, 128, turned=25)
+    assert asked == [25]
+    eyes = [[np.argmin(sample["image"][0, 57:61, half].mean(0)) for half in (slice(30, 64), slice(64, 98))] for sample in (plain, turned)]
+    assert np.abs(np.subtract(*eyes)).max() <= 2  # px: the eyes lie where they belong
 
 
 def test_samples_are_the_same_for_the_same_seed():

@@ -43,6 +43,7 @@ import thaw
 from network import COARSE, CROP, PRESETS
 
 VALIDATION_FACES = 160  # a quarter of them at 256x256
+TURNED = 25.0  # degrees by which the validation faces are turned further for `turnedPsnr`
 WINDOW = 160  # px at 256x256 around the region: what the refiner and the critic train on
 WARM_UP = 0.05  # share of the run in which the rate rises ...
 COOL_DOWN = 0.6  # ... and at which it begins to fall
@@ -177,18 +178,22 @@ class Complete(Stage):
 
     def validation(self, faces):
         chosen = np.linspace(0, len(faces) - 1, min(VALIDATION_FACES, len(faces))).round().astype(int)
-        return faces_data.collate([faces_data.held_out_sample(faces, int(i), COARSE) for i in chosen])
+        as_they_are = faces_data.collate([faces_data.held_out_sample(faces, int(i), COARSE) for i in chosen])
+        turned = faces_data.collate([faces_data.held_out_sample(faces, int(i), COARSE, turned=TURNED) for i in chosen])
+        return as_they_are | {"turned": turned["image"], "turnedRegion": turned["region"]}
 
     def scores(self, network, batch):
-        image, region = batch["image"], batch["region"]
+        image, region, turned, turned_region = (batch[name] for name in ("image", "region", "turned", "turnedRegion"))
         erased = image * (1 - region)
         completed, _ = network.completer(erased, region)
+        completed_turned, _ = network.completer(turned * (1 - turned_region), turned_region)
         fill = erased + region * network.completer.fill(erased, region)
         return {
             "regionPsnr": region_psnr(completed.clamp(0, 1), image, region),
             "regionSsim": region_ssim(completed.clamp(0, 1), image, region),
             "aboveFill": region_psnr(completed.clamp(0, 1), image, region) - region_psnr(fill, image, region),
             "gradientRatio": gradient_ratio(completed, image, region),
+            "turnedPsnr": region_psnr(completed_turned.clamp(0, 1), turned, turned_region),
         }
 
 
@@ -342,6 +347,9 @@ class Texture(Refine):
 
     def build(self, preset):
         return nets.Unmasker(PRESETS[preset], textured=True)
+
+    def sample(self, faces):
+        return lambda rng: faces_data.completion_sample(faces, rng, CROP, faces_data.Jitter())  # a turned head has lost of its grain
 
     def loss(self, network, batch, progress):
         with torch.no_grad():
@@ -605,7 +613,7 @@ class Run:
         moved = {}
         for name, values in batch.items():
             values = values.to(self.device, non_blocking=True).to(memory_format=torch.channels_last).float()
-            moved[name] = values / 255 if name in ("image", "truth", "worn") else values
+            moved[name] = values / 255 if name in ("image", "truth", "turned", "worn") else values
         return moved
 
     def autocast(self):

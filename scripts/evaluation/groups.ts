@@ -44,6 +44,7 @@ const fixedGroups: readonly (readonly [string, (result: Result) => boolean])[] =
   ['all', () => true],
   ['frontal (nose within .44 .. .56 of the jaw)', (result) => nose(result) >= 0.44 && nose(result) <= 0.56],
   ['turned (nose outside .35 .. .65)', (result) => nose(result) < 0.35 || nose(result) > 0.65],
+  ['turned far (nose outside .3 .. .7)', (result) => nose(result) < 0.3 || nose(result) > 0.7],
   ['light skin (ITA > 41)', (result) => tone(result) > 41],
   ['intermediate (10 .. 41)', (result) => tone(result) >= 10 && tone(result) <= 41],
   ['dark skin or poor light (ITA < 10)', (result) => tone(result) < 10],
