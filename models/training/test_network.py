@@ -74,7 +74,7 @@ def test_the_natural_face_gets_contours_as_crisp_as_the_photo_where_it_is_sure(m
     lips = (0.6 - 0.3 * (2 * (torch.arange(128) - 80.5)).sigmoid()).view(1, 1, 128, 1).expand(1, 3, 128, 128)  # a soft step from skin to lips
     face = lips + 0.01 * (torch.arange(128) % 2).view(1, 1, 1, 128)
     doubt = torch.zeros(1, 1, 128, 128)
-    doubt[..., 72:80] = 0.12  # a part of the mouth is not known
+    doubt[..., 74:78] = 0.2  # a part of the mouth is not known
     for network in (plain, natural):
         monkeypatch.setattr(network.completer, "both_ways", lambda erased, region: (face, erased, doubt))
     region, noise = square_region(), torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(1)) - 0.5
@@ -84,15 +84,15 @@ def test_the_natural_face_gets_contours_as_crisp_as_the_photo_where_it_is_sure(m
 
     crisp = added(natural, 0.1)
     sure, unsure = ((crisp[..., 79, x] - crisp[..., 82, x]).mean().item() for x in (56, 76))
-    assert 0.04 < sure < 0.15 and 0 < unsure < 0.3 * sure  # the step is much steeper, or hardly steeper
-    assert crisp[..., 66:74, 46:60].abs().max() < 0.01  # skin stays as it is
+    assert 0.04 < sure < 0.15 and 0 < unsure < 0.1 * sure  # the step is much steeper, or hardly steeper
+    assert crisp[..., 66:78, 46:60].abs().max() < 0.004  # skin stays nearly as it is
     lightest = nets.F.max_pool2d(face, 3, 1, 1)
     assert -0.001 < (face + crisp - lightest).max() - nets.OVERSHOOT < 1e-5  # no halo, and no dot
     assert torch.equal(crisp * (1 - square_region(128)), torch.zeros_like(crisp))
     assert 0.1 * crisp.abs().max() < added(natural, 0.04).abs().max() < 0.9 * crisp.abs().max()
     assert added(natural, 0.0).abs().max() == 0  # a soft photo
     assert added(plain, 0.1).abs().max() == 0  # least error
-    doubt[..., 80:] = 0.2  # nor is what lies beside it: a face of which so much is doubted stays soft where it is sure, too
+    doubt[..., 78:] = 0.2  # nor is what lies beside it: a face of which so much is doubted stays soft where it is sure, too
     assert 0 < added(natural, 0.1)[..., 40:60].abs().max() < 0.5 * crisp[..., 40:60].abs().max()
 
 
