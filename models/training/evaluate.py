@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import math
 import os
@@ -47,6 +48,7 @@ CROP = 256
 CROP_EYES = np.array([[98.0, 118.0], [158.0, 118.0]])
 CELEBA_SIZE, CELEBA_EYES = (178, 218), np.array([[69.0, 111.0], [109.0, 111.0]])
 GIVEN_DILATION = 5  # px at 256: covers the contact shadow, as the networks' own dilation does
+PEOPLE = Path(__file__).resolve().parent / "test-people.json"
 SEED = 20
 CASES = ("I", "I-celeba", "II", "III-15", "III-25", "IV", "V", "VI-bandana", "VI-template")
 GIVEN_ROWS = ("masked", "harmonic", "telea", "ridge", "kernel-ridge")
@@ -260,7 +262,7 @@ def _mirrored(points):
 @dataclass(frozen=True)
 class Face:
     """place: position in its split, which seeds its mask; file: path below faces/; picture: uint8 [256, 256, 3] RGB; points: float
-    [68, 2]; source: str; soft: enlarged crop."""
+    [68, 2]; source: str; soft: enlarged crop; judged: what PEOPLE says of it, {} where it says nothing."""
 
     place: int
     file: str
@@ -268,11 +270,25 @@ class Face:
     points: np.ndarray
     source: str
     soft: bool
+    judged: dict = field(default_factory=dict)
+
+
+def load_people(data, path=None):
+    """Age, glasses and beards judged by eye: {file: {"age": child, adult or older, "glasses": 0 or 1, "beard": 0 or 1}}, of the split
+    that was judged. Empty for any other data folder: the same name is another person there."""
+    people = json.loads(Path(path or PEOPLE).read_text())
+    index = (Path(data) / "faces" / "index.csv").read_bytes()
+    if hashlib.sha256(index).hexdigest() != people["index"]:
+        return {}
+    child, older, glasses, beard = (set(people[name]) for name in ("child", "older", "glasses", "beard"))
+    files = [row["file"] for row in csv.DictReader(index.decode().splitlines()) if row["split"] == people["split"]]
+    return {file: {"age": "child" if file in child else "older" if file in older else "adult", "glasses": int(file in glasses), "beard": int(file in beard)}
+            for file in files}
 
 
 def load_faces(data, split, limit=None):
     """Faces of a split in the order of index.csv; with a limit, evenly spread over it."""
-    folder = Path(data) / "faces"
+    folder, people = Path(data) / "faces", load_people(data)
     with open(folder / "landmarks.csv") as table:
         points = {row[0]: np.array(row[1:], float).reshape(68, 2) for row in csv.reader(table) if row[0] != "file"}
     with open(folder / "index.csv") as table:
@@ -281,7 +297,7 @@ def load_faces(data, split, limit=None):
     for place in map(int, places):
         row = rows[place]
         picture = cv2.cvtColor(cv2.imread(str(folder / row["file"])), cv2.COLOR_BGR2RGB)
-        yield Face(place, row["file"], picture, points[row["file"]], row["source"], float(row["iod_src"]) < 60)
+        yield Face(place, row["file"], picture, points[row["file"]], row["source"], float(row["iod_src"]) < 60, people.get(row["file"], {}))
 
 
 def eyes_of(points):
@@ -363,7 +379,7 @@ def make_sample(face, case, templates):
         photo = _noisy(photo, float(case.split("-")[1]), noise)
     if case == "IV":
         photo = np.where(worn.region[..., None], _noisy(photo, 25.0, noise), photo)
-    facts = {"file": face.file, "source": face.source, "soft": int(face.soft), "family": worn.family, "wear": worn.wear, **_looks(truth, points)}
+    facts = {"file": face.file, "source": face.source, "soft": int(face.soft), "family": worn.family, "wear": worn.wear, **_looks(truth, points), **face.judged}
     return Sample(truth, photo, worn.region, worn.fabric, to_crop, facts)
 
 
@@ -373,7 +389,8 @@ def _noisy(picture, sigma, rng):
 
 def _looks(picture, points):
     """What can be measured on a face: skin tone as individual typology angle (degrees; > 41 light, < 10 dark) of the forehead and
-    cheekbones, yaw as the nose tip's place between the jaw's ends (0.5 = frontal), grey pictures."""
+    cheekbones, yaw as the nose tip's place between the jaw's ends (0.5 = frontal), grey pictures, how far the lips are apart (mean gap of the inner
+    lips / distance between the eyes)."""
     spots = [points[27] + (points[17:27].mean(0) - points[27]) * 1.8, points[1] * 0.4 + points[31] * 0.6, points[15] * 0.4 + points[35] * 0.6]
     patches = []
     for x, y in np.round(spots).astype(int):
@@ -384,7 +401,9 @@ def _looks(picture, points):
     lightness, _, yellow = cv2.cvtColor(tone.reshape(1, 1, 3), cv2.COLOR_RGB2LAB)[0, 0]
     axis = points[16] - points[0]
     place = float((points[30] - points[0]) @ axis / max(axis @ axis, 1e-6))
-    return {"ita": round(math.degrees(math.atan2(lightness - 50, max(abs(yellow), 1e-3))), 1), "nose": round(place, 3), "grey": int(np.ptp(picture.astype(int), 2).mean() < 4)}
+    gap = np.linalg.norm(points[61:64] - points[67:64:-1], axis=1).mean()
+    return {"ita": round(math.degrees(math.atan2(lightness - 50, max(abs(yellow), 1e-3))), 1), "nose": round(place, 3), "grey": int(np.ptp(picture.astype(int), 2).mean() < 4),
+            "mouth": round(float(gap / max(np.linalg.norm(np.subtract(*eyes_of(points))), 1e-6)), 3)}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -633,6 +652,13 @@ _GROUPS = {
     "light skin (ITA > 41)": lambda r: r["ita"] > 41,
     "intermediate (10 .. 41)": lambda r: 10 <= r["ita"] <= 41,
     "dark skin or poor light (ITA < 10)": lambda r: r["ita"] < 10,
+    "child (to about 12 years, by eye)": lambda r: r.get("age") == "child",
+    "adult": lambda r: r.get("age") == "adult",
+    "older (from about 60, by eye)": lambda r: r.get("age") == "older",
+    "glasses": lambda r: r.get("glasses") == 1,
+    "beard, moustache or stubble": lambda r: r.get("beard") == 1,
+    "lips closed (inner lips apart by < .05 of the eyes' distance)": lambda r: r["mouth"] < 0.05,
+    "mouth open (> .15)": lambda r: r["mouth"] > 0.15,
     "grey photo": lambda r: r["grey"] == 1,
     "soft photo (eyes < 60 px in the source)": lambda r: r["soft"] == 1,
     "sharp photo": lambda r: r["soft"] == 0,

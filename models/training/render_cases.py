@@ -34,7 +34,7 @@ import numpy as np
 import evaluate
 
 FRAMINGS = {"I-celeba": "celeba", "II": "rolled"}  # every other case shows the aligned crop, and shares its truths
-COLUMNS = ("case", "file", "photo", "truth", "region", "a", "b", "tx", "ty", "digest", "source", "soft", "family", "wear", "ita", "nose", "grey")
+COLUMNS = ("case", "file", "photo", "truth", "region", "a", "b", "tx", "ty", "digest", "source", "soft", "family", "wear", "ita", "nose", "grey", "mouth", "age", "glasses", "beard")
 
 
 def render_case(case, data, out, limit=None):

@@ -4,6 +4,8 @@
 """
 
 import csv
+import hashlib
+import json
 import math
 from pathlib import Path
 
@@ -137,6 +139,36 @@ def data(tmp_path):
     with open(tmp_path / "faces" / "index.csv", "w", newline="") as table:
         csv.writer(table).writerows([["file", "source", "identity", "split", "iod_src"], *index])
     return tmp_path
+
+
+def judge(data, path, split="test"):
+    """A file like test-people.json about the three drawn heads."""
+    index = hashlib.sha256((data / "faces" / "index.csv").read_bytes()).hexdigest()
+    path.write_text(json.dumps({"split": split, "index": index, "child": ["test/0.jpg"], "older": ["test/2.jpg"], "glasses": ["test/2.jpg"], "beard": []}))
+
+
+def test_how_people_look_is_told_of_the_folder_that_was_judged_alone(data, tmp_path):
+    judge(data, tmp_path / "people.json")
+    people = evaluate.load_people(data, tmp_path / "people.json")
+    assert people["test/0.jpg"] == {"age": "child", "glasses": 0, "beard": 0}
+    assert people["test/1.jpg"]["age"] == "adult" and people["test/2.jpg"] == {"age": "older", "glasses": 1, "beard": 0}
+    judge(data, tmp_path / "people.json", split="val")
+    assert evaluate.load_people(data, tmp_path / "people.json") == {}
+    assert evaluate.load_people(data) == {}  # this folder is not the one that test-people.json speaks of
+
+
+def test_groups_speak_of_age_glasses_and_mouth(data, tmp_path, monkeypatch):
+    judge(data, tmp_path / "people.json")
+    monkeypatch.setattr(evaluate, "PEOPLE", tmp_path / "people.json")
+    facts = [sample.facts for _, sample in evaluate.samples(data, "I")]
+    assert [fact["age"] for fact in facts] == ["child", "adult", "older"] and [fact["glasses"] for fact in facts] == [0, 0, 1]
+    points = masks.EXAMPLE_LANDMARKS.copy()
+    points[61:64], points[65:68] = points[61:64] * 0 + (128, 180), points[65:68] * 0 + (128, 192)  # 12 px apart
+    eyes = evaluate.eyes_of(points)
+    assert evaluate._looks(np.zeros((256, 256, 3), np.uint8), points)["mouth"] == pytest.approx(12 / np.linalg.norm(eyes[1] - eyes[0]), abs=1e-3)
+    belong = {group: [fact["file"] for fact in facts if belongs(fact)] for group, belongs in evaluate._GROUPS.items()}
+    assert belong["glasses"] == belong["older (from about 60, by eye)"] == ["test/2.jpg"]
+    assert belong["beard, moustache or stubble"] == [] and len(belong["all"]) == 3
 
 
 @pytest.mark.parametrize("case", ["I", "I-celeba", "II", "III-15", "IV"])

@@ -25,7 +25,19 @@ export type CasePhoto = {
 
 /** What is known of the face and its mask; empty texts where it is not. */
 export type Facts = Readonly<Record<(typeof factNames)[number], string>>;
-export const factNames = ['source', 'soft', 'family', 'wear', 'ita', 'nose', 'grey'] as const;
+export const factNames = [
+  'source',
+  'soft',
+  'family',
+  'wear',
+  'ita',
+  'nose',
+  'grey',
+  'mouth',
+  'age',
+  'glasses',
+  'beard',
+] as const;
 
 const optionalNumber = z
   .string()
@@ -50,6 +62,10 @@ const lineSchema = z.object({
   ita: z.string(),
   nose: z.string(),
   grey: z.string(),
+  mouth: z.string(),
+  age: z.string(),
+  glasses: z.string(),
+  beard: z.string(),
 });
 
 export type CasePhotosOptions = {

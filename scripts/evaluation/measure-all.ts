@@ -49,15 +49,18 @@ export async function measureAll(options: MeasureAllOptions): Promise<readonly R
   return [...known.values(), ...measured];
 }
 
-/** Lines about a photo that has not changed, by networks that have not. Lines of case V are believed where its photos are not at hand. */
+/** Lines about a photo that has not changed, by networks that have not, with what is known of the face today. Lines of case V are believed where its photos are not at hand. */
 async function stillTrue(file: string, known: MeasureAllOptions['known']): Promise<ReadonlyMap<string, Result>> {
-  const digests = new Map(known.photos.map(({ case: name, file, digest }) => [JSON.stringify([name, file]), digest]));
+  const photos = new Map(known.photos.map((photo) => [JSON.stringify([photo.case, photo.file]), photo]));
   const rows = new Map(known.rows.map((row) => [row.name, row]));
   const withoutReal = !known.photos.some(({ case: name }) => name === 'V');
   return new Map(
-    [...(await readResults(file))].filter(([, { case: name, file, row, digest, networks }]) => {
-      const samePhoto = digests.get(JSON.stringify([name, file])) === digest || (name === 'V' && withoutReal);
-      return samePhoto && rows.get(row)?.networksFor(name) === networks;
+    [...(await readResults(file))].flatMap(([key, result]) => {
+      const { case: name, file, row, digest, networks } = result;
+      const photo = photos.get(JSON.stringify([name, file]));
+      const samePhoto = photo?.digest === digest || (name === 'V' && withoutReal);
+      if (!samePhoto || rows.get(row)?.networksFor(name) !== networks) return [];
+      return [[key, { ...result, facts: photo?.facts ?? result.facts }] as const];
     }),
   );
 }

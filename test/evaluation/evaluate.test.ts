@@ -74,12 +74,12 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** The same photo with its mask, and once more without one: there the pipeline finds nothing. */
-async function writeIndex(digest: string): Promise<void> {
+async function writeIndex(digest: string, age = 'adult'): Promise<void> {
   const { a, b, tx, ty } = toCrop;
-  const facts = 'drawn,0,surgical,full,20,0.5,0';
+  const facts = `drawn,0,surgical,full,20,0.5,0,0.02,${age},1,0`;
   await writeFile(
     join(folder, 'photos', 'index.csv'),
-    `case,file,photo,truth,region,a,b,tx,ty,digest,source,soft,family,wear,ita,nose,grey
+    `case,file,photo,truth,region,a,b,tx,ty,digest,source,soft,family,wear,ita,nose,grey,mouth,age,glasses,beard
 I,masked.png,masked.png,truth.png,region.png,${a},${b},${tx},${ty},${digest},${facts}
 I,bare.png,truth.png,truth.png,region.png,${a},${b},${tx},${ty},other,${facts}
 `,
@@ -133,6 +133,14 @@ test('the same command again measures nothing, and says the same', async () => {
   expect(stderr).toContain('0 answers to measure, 6 are there.');
   expect(await lines()).toEqual(before);
   expect((await stat(results)).mtimeMs).toBeGreaterThanOrEqual(mtimeMs);
+});
+
+test('what is known of a face by now stands beside figures measured before', async () => {
+  const before = await lines();
+  const digest = (await lineOf('rescnn', 'masked.png'))?.digest ?? '';
+  await writeIndex(digest, 'older');
+  expect((await evaluate('--sheet', '0')).stderr).toContain('0 answers to measure, 6 are there.');
+  expect(await lines()).toEqual(before.map((line) => ({ ...line, age: 'older' })));
 });
 
 test('what a power cut left half written is measured again, the rest is not', async () => {
