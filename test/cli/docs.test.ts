@@ -13,6 +13,7 @@ const pages = [
   'README.md',
   'infra/README.md',
   'models/README.md',
+  'models/history.md',
   ...readdirSync('docs')
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
