@@ -1,3 +1,4 @@
+import type { Box } from './box.ts';
 import { applySimilarity, invertSimilarity, type Similarity, similarityScale } from './geometry.ts';
 import type { Plane, Raster } from './raster.ts';
 import { createKernel, floatField, sampleColours } from './resample.ts';
@@ -10,54 +11,60 @@ const blurSum = 16;
 
 /**
  * What makes the edges of a picture steeper: the difference to its blurred self, but no pixel is led beyond the darkest and brightest of
- * its 3x3 neighbours, so that no halo arises. RGB floats to add, interleaved. About 5 ms for 256x256.
+ * its 3x3 neighbours, so that no halo arises. RGB floats to add, interleaved; nothing outside the box, which has to lie within the
+ * picture. About 60 ns a pixel of the box.
  */
-export function edgeDetail(picture: Raster): Float32Array {
-  const { width, height, channels, data } = picture;
-  const length = width * 3;
-  const detail = new Float32Array(height * length);
+export function edgeDetail(picture: Raster, box: Box = wholeOf(picture)): Float32Array {
+  const { width, height } = picture;
+  const detail = new Float32Array(height * width * 3);
   // Each row's neighbours along x are looked at once, for the three rows that they are near.
-  const rows = [0, 1, 2].map(() => createRowSummary(length));
-  summariseRow(picture, 0, rows[0]!);
-  for (let y = 0; y < height; y++) {
-    if (y + 1 < height) summariseRow(picture, y + 1, rows[(y + 1) % 3]!);
+  const rows = [0, 1, 2].map(() => createRowSummary(box.width * 3));
+  if (box.y > 0) summariseRow(picture, box.y - 1, box, rows[(box.y - 1) % 3]!);
+  summariseRow(picture, box.y, box, rows[box.y % 3]!);
+  for (let y = box.y; y < box.y + box.height; y++) {
+    if (y + 1 < height) summariseRow(picture, y + 1, box, rows[(y + 1) % 3]!);
     const above = rows[Math.max(0, y - 1) % 3]!;
     const here = rows[y % 3]!;
     const below = rows[Math.min(height - 1, y + 1) % 3]!;
-    for (let x = 0, i = 0, from = y * width * channels, to = y * length; x < width; x++, from += channels) {
-      for (let c = 0; c < 3; c++, i++, to++) {
-        const value = data[from + c]!;
-        const blurred = (above.sum[i]! + 2 * here.sum[i]! + below.sum[i]!) / blurSum;
-        const least = Math.min(Math.min(above.least[i]!, here.least[i]!), below.least[i]!);
-        const most = Math.max(Math.max(above.most[i]!, here.most[i]!), below.most[i]!);
-        const sharper = value + strength * (value - blurred);
-        detail[to] = (sharper < least ? least : sharper > most ? most : sharper) - value;
-      }
+    const start = (y * width + box.x) * 3;
+    for (let i = 0; i < here.value.length; i++) {
+      const value = here.value[i]!;
+      const blurred = (above.sum[i]! + 2 * here.sum[i]! + below.sum[i]!) / blurSum;
+      const sharper = value + strength * (value - blurred);
+      const least = lesser(lesser(above.least[i]!, here.least[i]!), below.least[i]!);
+      const most = greater(greater(above.most[i]!, here.most[i]!), below.most[i]!);
+      detail[start + i] = (sharper < least ? least : sharper > most ? most : sharper) - value;
     }
   }
   return detail;
 }
 
-/** For every value of a row what it and its neighbours to the left and right are: their sum weighted 1 2 1, the least and the most. */
-type RowSummary = { readonly sum: Int32Array; readonly least: Int32Array; readonly most: Int32Array };
+const wholeOf = ({ width, height }: Raster): Box => ({ x: 0, y: 0, width, height });
+const lesser = (a: number, b: number): number => (a < b ? a : b);
+const greater = (a: number, b: number): number => (a > b ? a : b);
+
+/** RGB values of a row, and for each what it and its neighbours to the left and right are: their sum weighted 1 2 1, the least and the most. */
+type RowSummary = Readonly<Record<'value' | 'sum' | 'least' | 'most', Int32Array>>;
 
 function createRowSummary(length: number): RowSummary {
-  return { sum: new Int32Array(length), least: new Int32Array(length), most: new Int32Array(length) };
+  const values = () => new Int32Array(length);
+  return { value: values(), sum: values(), least: values(), most: values() };
 }
 
-function summariseRow({ width, channels, data }: Raster, y: number, { sum, least, most }: RowSummary): void {
+function summariseRow({ width, channels, data }: Raster, y: number, box: Box, row: RowSummary): void {
+  const { value, sum, least, most } = row;
   const start = y * width * channels;
-  const last = start + (width - 1) * channels;
-  for (let x = 0, i = 0, at = start; x < width; x++, at += channels) {
-    const left = Math.max(start, at - channels);
-    const right = Math.min(last, at + channels);
-    for (let c = 0; c < 3; c++, i++) {
-      const before = data[left + c]!;
-      const here = data[at + c]!;
-      const after = data[right + c]!;
+  for (let c = 0; c < 3; c++) {
+    let before = data[start + Math.max(0, box.x - 1) * channels + c]!;
+    let here = data[start + box.x * channels + c]!;
+    for (let i = c, x = box.x + 1, at = start + x * channels + c; i < value.length; i += 3, x++, at += channels) {
+      const after = x < width ? data[at]! : here;
+      value[i] = here;
       sum[i] = before + 2 * here + after;
-      least[i] = Math.min(Math.min(before, after), here);
-      most[i] = Math.max(Math.max(before, after), here);
+      least[i] = lesser(lesser(before, after), here);
+      most[i] = greater(greater(before, after), here);
+      before = here;
+      here = after;
     }
   }
 }
@@ -71,8 +78,19 @@ const linesCompared = 160;
 /** Pixels of the crop between the compared ones and the region. */
 const clearance = 3;
 
+/** Pixels that a kernel reads beside a place. */
+const taps = 4;
+
 /** Where the aligned face lies in the crop, as shares of its side, eyes and glasses included: they have the edges. */
 const face = { x: 0.5, y: 0.47, radiusX: 0.26, radiusY: 0.36 };
+
+/** The pixels of a crop of which `fittingAmount` needs the detail. */
+export function comparedFace({ width, height }: Raster): Box {
+  const x = Math.max(0, Math.floor((face.x - face.radiusX) * width) - taps);
+  const y = Math.max(0, Math.floor((face.y - face.radiusY) * height) - taps);
+  const bottom = Math.min(height, Math.ceil((face.y + face.radiusY) * height) + taps);
+  return { x, y, width: width - 2 * x, height: bottom - y };
+}
 
 /**
  * How much of `detail` brings the enlarged crop nearest to its photo, 0..1, by least squares over the visible part of the face: there the

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { intersectionOverUnion, nonMaximumSuppression } from '#image/box.ts';
+import { boxAround, intersectionOverUnion, nonMaximumSuppression, shareInside } from '#image/box.ts';
 
 const box = fc.record({
   x: fc.integer({ min: 0, max: 60 }),
@@ -65,4 +65,18 @@ describe('non-maximum suppression', () => {
   test('of nothing is nothing', () => {
     expect(nonMaximumSuppression([], 0.5)).toEqual([]);
   });
+});
+
+test('the box around two boxes holds both and touches them on every side', () => {
+  fc.assert(
+    fc.property(box, box, (a, b) => {
+      const around = boxAround(a, b);
+      expect([shareInside(a, around), shareInside(b, around)]).toEqual([1, 1]);
+      expect([around.x, around.y]).toEqual([Math.min(a.x, b.x), Math.min(a.y, b.y)]);
+      expect([around.x + around.width, around.y + around.height]).toEqual([
+        Math.max(a.x + a.width, b.x + b.width),
+        Math.max(a.y + a.height, b.y + b.height),
+      ]);
+    }),
+  );
 });

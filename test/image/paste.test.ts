@@ -214,6 +214,29 @@ describe('pasting', () => {
     expect(raster.data[(354 * 456 + 228) * 3]).toBe(220);
   });
 
+  test.each([
+    { scale: 0.4, left: 0.85 },
+    { scale: 0.7, left: 0.75 },
+    { scale: 1.02, left: 1 }, // nothing is lost at its own size
+    { scale: 1.45, left: 0.3 },
+  ])(
+    'of the error in edges, there and back at a scale of $scale, sharpening leaves $left at most',
+    ({ scale, left }) => {
+      const size = Math.round(256 / scale);
+      const photo = paint(size, size, (x, y) => {
+        const [u, v] = [((x * scale * 1.3) % 40) - 20, ((y * scale * 1.1) % 40) - 20];
+        return 60 + 120 / (1 + Math.exp((Math.hypot(u, v) - 12) / (0.5 * scale))); // discs whose edge takes two pixels
+      });
+      const toCrop = { a: scale * Math.cos(0.05), b: scale * Math.sin(0.05), tx: 6.3, ty: -6.4 };
+      const crop = { unmasked: warpRaster(photo, toCrop, 256, 256), region: oval };
+      const error = (sharpen: boolean) => {
+        const { raster } = pasteRegion(photo, crop, toCrop, { ...hard, sharpen });
+        return raster.data.reduce((sum, value, at) => sum + (value - photo.data[at]!) ** 2, 0);
+      };
+      expect(error(true)).toBeLessThanOrEqual(left * error(false));
+    },
+  );
+
   test('does not write into the photo', () => {
     const photo = paint(8, 8, () => 5);
     pasteRegion(photo, { unmasked: paint(8, 8, () => 99), region: shape(8, 8, () => true) }, identity);

@@ -49,6 +49,25 @@ describe('edge detail', () => {
     );
   });
 
+  test('of a box is that of the whole picture there, and nothing elsewhere', () => {
+    const picture = paint(9, 7, (x, y, channel) => ((x * 37 + y * 91 + channel * 53) * 29) % 256);
+    const whole = edgeDetail(picture);
+    const span = (size: number) =>
+      fc
+        .tuple(fc.integer({ min: 0, max: size - 1 }), fc.integer({ min: 1, max: size }))
+        .map(([from, length]) => [from, Math.min(length, size - from)] as const);
+    fc.assert(
+      fc.property(span(9), span(7), ([x, width], [y, height]) => {
+        const isInside = (at: number) => {
+          const [column, row] = [Math.floor(at / 3) % 9, Math.floor(at / 27)];
+          return column >= x && column < x + width && row >= y && row < y + height;
+        };
+        const expected = whole.map((value, at) => (isInside(at) ? value : 0));
+        expect(edgeDetail(picture, { x, y, width, height })).toEqual(expected);
+      }),
+    );
+  });
+
   test('never leads a pixel beyond its neighbours', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 75, maxLength: 75 }), (data) => {
