@@ -198,6 +198,16 @@ def test_real_masks_are_refused_where_a_truth_is_needed(folder):
         run("complete", folder, 4, "--real")
 
 
+def test_the_weight_of_a_critic_can_be_chosen(folder):
+    run("complete", folder, 4)
+    outcomes = []
+    for options in ([], [], ["--adversarial", "1.2"]):
+        run("natural-coarse", folder, 12, "--start", str(folder / "runs" / "complete.pt"), *options)
+        outcomes.append(torch.load(folder / "runs" / "natural-coarse.pt", weights_only=False)["network"])
+    same = [all(torch.equal(values, outcomes[0][name]) for name, values in outcome.items()) for outcome in outcomes]
+    assert same == [True, True, False]
+
+
 def test_the_coarse_natural_stage_trains_the_completer_alone(folder):
     run("complete", folder, 4)
     scores = run("natural-coarse", folder, 8, "--start", str(folder / "runs" / "complete.pt"))

@@ -320,7 +320,7 @@ class NaturalCoarse(Contested, Complete):
     """A face that looks natural, at 128x128, where shapes are decided: nose, lips, chin. The refiner stays as it is."""
 
     name, recipe = "natural-coarse", Contested.recipe
-    contest = Contest(adversarial=0.8)  # at .5 the gradient energy fell from run to run, .64 to .62; at .8 it rose to .67
+    contest = Contest(adversarial=0.8)  # at .5 the gradient energy fell from run to run, .64 to .62; at .8 it rose to .67, at 1.2 to .73
     critic_widths = (48, 96, 192, 192)
     size = COARSE
 
@@ -729,19 +729,20 @@ class NaturalRun(Run):
     """A run with a critic: hinge loss, one critic step and one generator step per batch."""
 
     def begin(self) -> None:
+        self.contest = replace(self.stage.contest, adversarial=self.options.adversarial or self.stage.contest.adversarial)
         if self.stage.worn:
             self.worn = faces_data.batches(
                 lambda rng: faces_data.worn_photo_sample(self.stage.worn, rng), self.recipe.batch // 4, self.options.seed, self.options.workers
             )
         self.critic = nets.Critic(self.stage.critic_widths).to(self.device, memory_format=torch.channels_last)
-        self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=self.stage.contest.rate, betas=self.recipe.betas)
+        self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=self.contest.rate, betas=self.recipe.betas)
         for module in self.network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.train = lambda mode=True: module  # keeps the statistics for good
                 module.training = False
 
     def step(self, batch: dict[str, Tensor], progress: float) -> float:
-        stage, contest = self.stage, self.stage.contest
+        stage, contest = self.stage, self.contest
         share = self.optimiser.param_groups[0]["lr"] / self.recipe.rate
         for group in self.critic_optimiser.param_groups:
             group["lr"] = contest.rate * share
@@ -917,6 +918,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1, help="processes that draw samples; on a GPU one per core")
     parser.add_argument("--batch", type=int, default=0, help="images per step, 0: the stage's own")
     parser.add_argument("--rate", type=float, default=0, help="peak learning rate, 0: the stage's own")
+    parser.add_argument("--adversarial", type=float, default=0, help="weight of a natural stage's critic: more draws more detail and errs more, 0: the stage's own")
     parser.add_argument("--preset", choices=sorted(PRESETS), default="small")
     parser.add_argument("--compile", action="store_true", help="torch.compile the trained parts (worth it on a GPU)")
     parser.add_argument("--limit", type=int, default=0, help="read only the first N faces of each split, 0: all")
