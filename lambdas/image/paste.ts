@@ -53,11 +53,11 @@ export function pasteRegion(
   const box = drawn && boxInPhoto(drawn, photoToCrop, photo);
   if (!drawn || !box) return { raster, region: { box: { x: 0, y: 0, width: 0, height: 0 }, plane: emptyPlane } };
   const colours = harmonise ? harmoniseColours(unmasked, region) : floatsOf(unmasked);
-  const steeper = sharpen ? sharpened(colours, photo, { unmasked, region, drawn }, photoToCrop) : colours;
+  if (sharpen) makeSteeper(colours, photo, { unmasked, region, drawn }, photoToCrop);
   const depth = distanceToOutside(region);
   const feather = featherRegion(region, featherPixels, depth);
   const faded = featherPixels > 0 ? fadeTowards(sidesInside(photo, region, photoToCrop), feather, edgePixels) : feather;
-  const opacity = blend(raster, steeper, faded, photoToCrop, box);
+  const opacity = blend(raster, colours, faded, photoToCrop, box);
   if (grain) addGrain(raster, photo, { opacity, box }, { region, depth }, photoToCrop, grain.seed);
   return { raster, region: tightened(opacity, box) };
 }
@@ -92,17 +92,20 @@ function floatsOf({ width, height, channels, data }: Raster): Colours {
   return { width, height, data: new Float32Array(data.filter((_, i) => i % 4 < 3)) };
 }
 
-function sharpened(
-  { width, height, data }: Colours,
+/** Writes into the colours. */
+function makeSteeper(
+  { width, data }: Colours,
   photo: Raster,
   { unmasked, region, drawn }: { readonly unmasked: Raster; readonly region: Plane; readonly drawn: Box },
   photoToCrop: Similarity,
-): Colours {
-  const detail = edgeDetail(unmasked, boxAround(drawn, comparedFace(unmasked)));
+): void {
+  const box = boxAround(drawn, comparedFace(unmasked));
+  const detail = edgeDetail(unmasked, box);
   const amount = fittingAmount(photo, unmasked, detail, region, photoToCrop);
-  const steeper = new Float32Array(data.length);
-  for (let at = 0; at < data.length; at++) steeper[at] = data[at]! + amount * detail[at]!;
-  return { width, height, data: steeper };
+  for (let y = box.y; y < box.y + box.height; y++) {
+    const end = (y * width + box.x + box.width) * 3;
+    for (let at = (y * width + box.x) * 3; at < end; at++) data[at] = data[at]! + amount * detail[at]!;
+  }
 }
 
 /** The box of all that is above 0; undefined when nothing is. */

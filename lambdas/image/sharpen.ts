@@ -3,62 +3,69 @@ import { applySimilarity, invertSimilarity, type Similarity, similarityScale } f
 import type { Plane, Raster } from './raster.ts';
 import { createKernel, floatField, sampleColours } from './resample.ts';
 
-/** Unsharp masking of this strength, before it is limited: what `amount` below is a share of. */
-const strength = 1.5;
-
-/** Weights 1 2 1 along each axis add up to this: the picture a little blurred. */
-const blurSum = 16;
-
 /**
- * What makes the edges of a picture steeper: the difference to its blurred self, but no pixel is led beyond the darkest and brightest of
- * its 3x3 neighbours, so that no halo arises. RGB floats to add, interleaved; nothing outside the box, which has to lie within the
- * picture. About 60 ns a pixel of the box.
+ * What makes the edges of a picture steeper: 1.5 times the difference to its blurred self (weights 1 2 1), but no pixel is led beyond the
+ * darkest and brightest of its 3x3 neighbours, so that no halo arises. RGB floats to add, interleaved; nothing outside the box, which has
+ * to lie within the picture. About 40 ns a pixel of the box.
  */
 export function edgeDetail(picture: Raster, box: Box = wholeOf(picture)): Float32Array {
   const { width, height } = picture;
   const detail = new Float32Array(height * width * 3);
+  const length = box.width * 3;
   // Each row's neighbours along x are looked at once, for the three rows that they are near.
-  const rows = [0, 1, 2].map(() => createRowSummary(box.width * 3));
-  if (box.y > 0) summariseRow(picture, box.y - 1, box, rows[(box.y - 1) % 3]!);
-  summariseRow(picture, box.y, box, rows[box.y % 3]!);
+  const rows = createRowSummaries(length);
+  const { value, sum, least, most } = rows;
+  const placeOf = (y: number) => (Math.min(height - 1, Math.max(0, y)) % 3) * length;
+  for (let y = Math.max(0, box.y - 1); y <= box.y; y++) summariseRow(picture, y, box, rows, placeOf(y));
   for (let y = box.y; y < box.y + box.height; y++) {
-    if (y + 1 < height) summariseRow(picture, y + 1, box, rows[(y + 1) % 3]!);
-    const above = rows[Math.max(0, y - 1) % 3]!;
-    const here = rows[y % 3]!;
-    const below = rows[Math.min(height - 1, y + 1) % 3]!;
-    const start = (y * width + box.x) * 3;
-    for (let i = 0; i < here.value.length; i++) {
-      const value = here.value[i]!;
-      const blurred = (above.sum[i]! + 2 * here.sum[i]! + below.sum[i]!) / blurSum;
-      const sharper = value + strength * (value - blurred);
-      const least = lesser(lesser(above.least[i]!, here.least[i]!), below.least[i]!);
-      const most = greater(greater(above.most[i]!, here.most[i]!), below.most[i]!);
-      detail[start + i] = (sharper < least ? least : sharper > most ? most : sharper) - value;
+    if (y + 1 < height) summariseRow(picture, y + 1, box, rows, placeOf(y + 1));
+    const [above, here, below, start] = [placeOf(y - 1), placeOf(y), placeOf(y + 1), (y * width + box.x) * 3];
+    for (let i = 0; i < length; i++) {
+      const own = value[here + i]!;
+      const blurred = sum[above + i]! + 2 * sum[here + i]! + sum[below + i]!; // 16 times what it is
+      const sharper = 32 * own + 48 * own - 3 * blurred; // own + 1.5 (own - blurred), 32 times what it is: integers alone
+      const dark = lesser(lesser(least[above + i]!, least[here + i]!), least[below + i]!);
+      const bright = greater(greater(most[above + i]!, most[here + i]!), most[below + i]!);
+      detail[start + i] = (lesser(greater(sharper, 32 * dark), 32 * bright) - 32 * own) / 32;
     }
   }
   return detail;
 }
 
+/** Of two integers, without a branch: which of two neighbours is darker cannot be foreseen, and a wrong guess costs more than all else. */
+const lesser = (a: number, b: number): number => b + ((a - b) & ((a - b) >> 31));
+const greater = (a: number, b: number): number => a - ((a - b) & ((a - b) >> 31));
+
 const wholeOf = ({ width, height }: Raster): Box => ({ x: 0, y: 0, width, height });
-const lesser = (a: number, b: number): number => (a < b ? a : b);
-const greater = (a: number, b: number): number => (a > b ? a : b);
 
-/** RGB values of a row, and for each what it and its neighbours to the left and right are: their sum weighted 1 2 1, the least and the most. */
-type RowSummary = Readonly<Record<'value' | 'sum' | 'least' | 'most', Int32Array>>;
+/**
+ * RGB values of three rows, one after the other, and for each what it and its neighbours to the left and right are: their sum weighted
+ * 1 2 1, the least and the most.
+ */
+type RowSummaries = {
+  readonly value: Uint8Array;
+  readonly sum: Uint16Array;
+  readonly least: Uint8Array;
+  readonly most: Uint8Array;
+};
 
-function createRowSummary(length: number): RowSummary {
-  const values = () => new Int32Array(length);
-  return { value: values(), sum: values(), least: values(), most: values() };
+function createRowSummaries(length: number): RowSummaries {
+  const bytes = () => new Uint8Array(3 * length);
+  return { value: bytes(), sum: new Uint16Array(3 * length), least: bytes(), most: bytes() };
 }
 
-function summariseRow({ width, channels, data }: Raster, y: number, box: Box, row: RowSummary): void {
-  const { value, sum, least, most } = row;
+function summariseRow(picture: Raster, y: number, box: Box, summaries: RowSummaries, place: number): void {
+  const { width, channels, data } = picture;
+  const { value, sum, least, most } = summaries;
   const start = y * width * channels;
+  const last = start + width * channels;
   for (let c = 0; c < 3; c++) {
-    let before = data[start + Math.max(0, box.x - 1) * channels + c]!;
-    let here = data[start + box.x * channels + c]!;
-    for (let i = c, x = box.x + 1, at = start + x * channels + c; i < value.length; i += 3, x++, at += channels) {
-      const after = x < width ? data[at]! : here;
+    let at = start + box.x * channels + c;
+    let before = data[at > start + 2 ? at - channels : at]!;
+    let here = data[at]!;
+    for (let i = place + c; i < place + 3 * box.width; i += 3) {
+      at += channels;
+      const after = at < last ? data[at]! : here;
       value[i] = here;
       sum[i] = before + 2 * here + after;
       least[i] = lesser(lesser(before, after), here);
