@@ -389,8 +389,8 @@ def _noisy(picture, sigma, rng):
 
 def _looks(picture, points):
     """What can be measured on a face: skin tone as individual typology angle (degrees; > 41 light, < 10 dark) of the forehead and
-    cheekbones, yaw as the nose tip's place between the jaw's ends (0.5 = frontal), grey pictures, how far the lips are apart (mean gap of the inner
-    lips / distance between the eyes)."""
+    cheekbones, yaw as the nose tip's place between the jaw's ends (0.5 = frontal), grey pictures, how far the lips are
+    apart (mean gap of the inner lips / distance between the eyes)."""
     spots = [points[27] + (points[17:27].mean(0) - points[27]) * 1.8, points[1] * 0.4 + points[31] * 0.6, points[15] * 0.4 + points[35] * 0.6]
     patches = []
     for x, y in np.round(spots).astype(int):

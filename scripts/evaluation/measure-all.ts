@@ -49,7 +49,10 @@ export async function measureAll(options: MeasureAllOptions): Promise<readonly R
   return [...known.values(), ...measured];
 }
 
-/** Lines about a photo that has not changed, by networks that have not, with what is known of the face today. Lines of case V are believed where its photos are not at hand. */
+/**
+ * Lines about a photo that has not changed, by networks that have not, with what is known of the face today. Lines of case V are believed
+ * where its photos are not at hand.
+ */
 async function stillTrue(file: string, known: MeasureAllOptions['known']): Promise<ReadonlyMap<string, Result>> {
   const photos = new Map(known.photos.map((photo) => [JSON.stringify([photo.case, photo.file]), photo]));
   const rows = new Map(known.rows.map((row) => [row.name, row]));
