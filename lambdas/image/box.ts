@@ -1,3 +1,5 @@
+import type { Plane } from './raster.ts';
+
 /** Axis-aligned, in pixels; x and y are the top-left corner. */
 export type Box = { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
 
@@ -16,6 +18,21 @@ export function intersectionOverUnion(a: Box, b: Box): number {
   const shared = intersection(a, b);
   const union = areaOf(a) + areaOf(b) - shared;
   return union > 0 ? shared / union : 0;
+}
+
+/** The smallest box that holds every value above 0; undefined when there is none. */
+export function boundsOf({ width, height, data }: Plane): Box | undefined {
+  let [left, top, right, bottom] = [width, height, -1, -1];
+  for (let y = 0, at = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, at++) {
+      if (data[at]! <= 0) continue;
+      if (x < left) left = x;
+      if (x > right) right = x;
+      if (y < top) top = y;
+      bottom = y;
+    }
+  }
+  return right < 0 ? undefined : { x: left, y: top, width: right - left + 1, height: bottom - top + 1 };
 }
 
 /** The smallest box that holds both. */

@@ -1,4 +1,4 @@
-import { type Box, boxAround } from './box.ts';
+import { type Box, boundsOf, boxAround } from './box.ts';
 import { distanceToOutside, fadeTowards, featherRegion, isFurtherFrom, type Sides } from './feather.ts';
 import { applySimilarity, invertSimilarity, type Point, type Similarity, similarityScale } from './geometry.ts';
 import {
@@ -51,7 +51,7 @@ export function pasteRegion(
   const raster = createRaster(photo.width, photo.height, photo.channels, photo.data.slice());
   const drawn = boundsOf(region);
   const box = drawn && boxInPhoto(drawn, photoToCrop, photo);
-  if (!drawn || !box) return { raster, region: { box: { x: 0, y: 0, width: 0, height: 0 }, plane: emptyPlane } };
+  if (!drawn || !box) return { raster, region: nothingPasted };
   const colours = harmonise ? harmoniseColours(unmasked, region) : floatsOf(unmasked);
   if (sharpen) makeSteeper(colours, photo, { unmasked, region, drawn }, photoToCrop);
   const depth = distanceToOutside(region);
@@ -83,7 +83,10 @@ function sidesInside(photo: Raster, { width, height }: Plane, photoToCrop: Simil
   };
 }
 
-const emptyPlane: Plane = { width: 0, height: 0, data: new Float32Array(0) };
+const nothingPasted: PastedRegion = {
+  box: { x: 0, y: 0, width: 0, height: 0 },
+  plane: { width: 0, height: 0, data: new Float32Array(0) },
+};
 
 type Colours = { readonly width: number; readonly height: number; readonly data: Float32Array };
 
@@ -106,21 +109,6 @@ function makeSteeper(
     const end = (y * width + box.x + box.width) * 3;
     for (let at = (y * width + box.x) * 3; at < end; at++) data[at] = data[at]! + amount * detail[at]!;
   }
-}
-
-/** The box of all that is above 0; undefined when nothing is. */
-function boundsOf({ width, height, data }: Plane): Box | undefined {
-  let [left, top, right, bottom] = [width, height, -1, -1];
-  for (let y = 0, at = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, at++) {
-      if (data[at]! <= 0) continue;
-      if (x < left) left = x;
-      if (x > right) right = x;
-      if (y < top) top = y;
-      bottom = y;
-    }
-  }
-  return right < 0 ? undefined : { x: left, y: top, width: right - left + 1, height: bottom - top + 1 };
 }
 
 /** Whole pixels of the photo that a box of the crop can touch; undefined when there are none. */
@@ -190,18 +178,9 @@ function blend(raster: Raster, colours: Colours, feather: Plane, photoToCrop: Si
 
 /** The smallest box that holds all of the region. */
 function tightened(opacity: Float32Array, box: Box): PastedRegion {
-  let [left, top, right, bottom] = [box.width, box.height, -1, -1];
-  for (let y = 0, at = 0; y < box.height; y++) {
-    for (let x = 0; x < box.width; x++, at++) {
-      if (opacity[at] === 0) continue;
-      if (x < left) left = x;
-      if (x > right) right = x;
-      if (y < top) top = y;
-      bottom = y;
-    }
-  }
-  if (right < 0) return { box: { x: 0, y: 0, width: 0, height: 0 }, plane: emptyPlane };
-  const [width, height] = [right - left + 1, bottom - top + 1];
+  const bounds = boundsOf({ width: box.width, height: box.height, data: opacity });
+  if (!bounds) return nothingPasted;
+  const { x: left, y: top, width, height } = bounds;
   const data = new Float32Array(width * height);
   for (let y = 0, to = 0; y < height; y++) {
     for (let at = (top + y) * box.width + left, x = 0; x < width; x++, at++, to++) data[to] = opacity[at]! > 0 ? 1 : 0;

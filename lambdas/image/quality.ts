@@ -1,3 +1,4 @@
+import { type Box, boundsOf } from './box.ts';
 import type { Plane, Raster } from './raster.ts';
 
 const peak = 255;
@@ -41,11 +42,11 @@ export function ssim(a: Raster, b: Raster): number {
   const { width, height } = a;
   const margin = Math.min(width, height) >= 2 * radius + 1 ? radius : 0;
   let sum = 0;
-  const bounds = { left: margin, top: margin, right: width - margin, bottom: height - margin };
-  eachRow(a, b, bounds, (_, similarities) => {
+  const inner = { x: margin, y: margin, width: width - 2 * margin, height: height - 2 * margin };
+  eachRow(a, b, inner, (_, similarities) => {
     for (let i = 0; i < similarities.length; i++) sum += similarities[i]!;
   });
-  return sum / (3 * (width - 2 * margin) * (height - 2 * margin));
+  return sum / (3 * inner.width * inner.height);
 }
 
 /** Mean of the same SSIM map, edges mirrored, over the pixels where the region is above 0; NaN when it is empty. */
@@ -54,10 +55,11 @@ export function regionSsim(a: Raster, b: Raster, region: Plane): number {
   expectSameSize(a, region);
   const { width } = a;
   const bounds = boundsOf(region);
+  if (!bounds) return Number.NaN;
   let sum = 0;
   let count = 0;
   eachRow(a, b, bounds, (y, similarities) => {
-    for (let i = 0, at = y * width + bounds.left; i < similarities.length; i++, at++) {
+    for (let i = 0, at = y * width + bounds.x; i < similarities.length; i++, at++) {
       if (region.data[at]! <= 0) continue;
       sum += similarities[i]!;
       count++;
@@ -93,23 +95,6 @@ function expectSameSize(a: Shape, b: Shape): void {
   }
 }
 
-/** Pixels left <= x < right, top <= y < bottom. */
-type Bounds = { readonly left: number; readonly top: number; readonly right: number; readonly bottom: number };
-
-function boundsOf({ width, height, data }: Plane): Bounds {
-  let [left, top, right, bottom] = [width, height, 0, 0];
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      if (data[y * width + x]! <= 0) continue;
-      left = Math.min(left, x);
-      right = Math.max(right, x + 1);
-      top = Math.min(top, y);
-      bottom = Math.max(bottom, y + 1);
-    }
-  }
-  return { left, top, right: Math.max(left, right), bottom: Math.max(top, bottom) };
-}
-
 const radius = 5;
 const window = gaussianWindow();
 const stabiliser1 = (0.01 * peak) ** 2;
@@ -125,18 +110,18 @@ function gaussianWindow(): Float64Array {
 }
 
 /**
- * Calls `visit` with the similarities of every row of the bounds, channel by channel. With s = a + b and d = a - b the window's four means
+ * Calls `visit` with the similarities of every row of the box, channel by channel. With s = a + b and d = a - b the window's four means
  * of s, d, s^2, d^2 give all five of Wang's moments, one filter less; rows filtered along x wait in a ring for the filter along y.
  */
 function eachRow(
   a: Raster,
   b: Raster,
-  { left, top, right, bottom }: Bounds,
+  { x: left, y: top, width: columns, height: rows }: Box,
   visit: (y: number, similarities: Float64Array) => void,
 ): void {
   const { width, height } = a;
-  const columns = right - left;
-  if (columns <= 0 || bottom <= top) return;
+  if (columns <= 0 || rows <= 0) return;
+  const bottom = top + rows;
   const size = 2 * radius + 1;
   const padded = columns + 2 * radius;
   const source = Int32Array.from({ length: padded }, (_, i) => mirrored(left - radius + i, width));

@@ -85,17 +85,17 @@ const linesCompared = 160;
 /** Pixels of the crop between the compared ones and the region. */
 const clearance = 3;
 
-/** Pixels that a kernel reads beside a place. */
-const taps = 4;
+/** Pixels beside the compared ones, more than a kernel reads. */
+const margin = 4;
 
 /** Where the aligned face lies in the crop, as shares of its side, eyes and glasses included: they have the edges. */
 const face = { x: 0.5, y: 0.47, radiusX: 0.26, radiusY: 0.36 };
 
 /** The pixels of a crop of which `fittingAmount` needs the detail. */
 export function comparedFace({ width, height }: Raster): Box {
-  const x = Math.max(0, Math.floor((face.x - face.radiusX) * width) - taps);
-  const y = Math.max(0, Math.floor((face.y - face.radiusY) * height) - taps);
-  const bottom = Math.min(height, Math.ceil((face.y + face.radiusY) * height) + taps);
+  const x = Math.max(0, Math.floor((face.x - face.radiusX) * width) - margin);
+  const y = Math.max(0, Math.floor((face.y - face.radiusY) * height) - margin);
+  const bottom = Math.min(height, Math.ceil((face.y + face.radiusY) * height) + margin);
   return { x, y, width: width - 2 * x, height: bottom - y };
 }
 

@@ -273,10 +273,10 @@ class Face:
     judged: dict = field(default_factory=dict)
 
 
-def load_people(data, path=None):
+def load_people(data):
     """Age, glasses and beards judged by eye: {file: {"age": child, adult or older, "glasses": 0 or 1, "beard": 0 or 1}}, of the split
-    that was judged. Empty for any other data folder: the same name is another person there."""
-    people = json.loads(Path(path or PEOPLE).read_text())
+    that PEOPLE speaks of. Empty for any other data folder: the same name is another person there."""
+    people = json.loads(PEOPLE.read_text())
     index = (Path(data) / "faces" / "index.csv").read_bytes()
     if hashlib.sha256(index).hexdigest() != people["index"]:
         return {}
@@ -737,7 +737,7 @@ def _load(out):
     """The records of an earlier run, numbers as numbers."""
     if not (out / "results.csv").exists():
         return []
-    text = ("case", "row", "file", "source", "family", "wear")
+    text = ("case", "row", "file", "source", "family", "wear", "age")
     with open(out / "results.csv") as table:
         return [{name: value if name in text else float(value) for name, value in row.items() if value != ""} for row in csv.DictReader(table)]
 

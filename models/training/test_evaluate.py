@@ -141,25 +141,39 @@ def data(tmp_path):
     return tmp_path
 
 
-def judge(data, path, split="test"):
-    """A file like test-people.json about the three drawn heads."""
-    index = hashlib.sha256((data / "faces" / "index.csv").read_bytes()).hexdigest()
-    path.write_text(json.dumps({"split": split, "index": index, "child": ["test/0.jpg"], "older": ["test/2.jpg"], "glasses": ["test/2.jpg"], "beard": []}))
+@pytest.fixture
+def judge(data, tmp_path, monkeypatch):
+    """Puts a file like test-people.json about the three drawn heads in its place."""
+
+    def put(split="test"):
+        index = hashlib.sha256((data / "faces" / "index.csv").read_bytes()).hexdigest()
+        people = {"split": split, "index": index, "child": ["test/0.jpg"], "older": ["test/2.jpg"], "glasses": ["test/2.jpg"], "beard": []}
+        (tmp_path / "people.json").write_text(json.dumps(people))
+        monkeypatch.setattr(evaluate, "PEOPLE", tmp_path / "people.json")
+
+    return put
 
 
-def test_how_people_look_is_told_of_the_folder_that_was_judged_alone(data, tmp_path):
-    judge(data, tmp_path / "people.json")
-    people = evaluate.load_people(data, tmp_path / "people.json")
+def test_how_people_look_is_told_of_the_folder_that_was_judged_alone(data, judge):
+    assert evaluate.load_people(data) == {}  # this folder is not the one that test-people.json speaks of
+    judge()
+    people = evaluate.load_people(data)
     assert people["test/0.jpg"] == {"age": "child", "glasses": 0, "beard": 0}
     assert people["test/1.jpg"]["age"] == "adult" and people["test/2.jpg"] == {"age": "older", "glasses": 1, "beard": 0}
-    judge(data, tmp_path / "people.json", split="val")
-    assert evaluate.load_people(data, tmp_path / "people.json") == {}
-    assert evaluate.load_people(data) == {}  # this folder is not the one that test-people.json speaks of
+    judge(split="val")
+    assert evaluate.load_people(data) == {}
 
 
-def test_groups_speak_of_age_glasses_and_mouth(data, tmp_path, monkeypatch):
-    judge(data, tmp_path / "people.json")
-    monkeypatch.setattr(evaluate, "PEOPLE", tmp_path / "people.json")
+def test_what_was_judged_by_eye_survives_its_file(data, tmp_path, judge):
+    judge()
+    records = evaluate.evaluate_case("I", data, ["harmonic"], {}, None, {}, None, tmp_path / "sheet.png")
+    evaluate._save(tmp_path, records)
+    again = evaluate._load(tmp_path)
+    assert [(record["age"], record["glasses"]) for record in again] == [("child", 0), ("adult", 0), ("older", 1)]
+
+
+def test_groups_speak_of_age_glasses_and_mouth(data, judge):
+    judge()
     facts = [sample.facts for _, sample in evaluate.samples(data, "I")]
     assert [fact["age"] for fact in facts] == ["child", "adult", "older"] and [fact["glasses"] for fact in facts] == [0, 0, 1]
     points = masks.EXAMPLE_LANDMARKS.copy()

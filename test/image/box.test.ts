@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { boxAround, intersectionOverUnion, nonMaximumSuppression, shareInside } from '#image/box.ts';
+import { boundsOf, boxAround, intersectionOverUnion, nonMaximumSuppression, shareInside } from '#image/box.ts';
+import { plane } from './rasters.ts';
 
 const box = fc.record({
   x: fc.integer({ min: 0, max: 60 }),
@@ -79,4 +80,15 @@ test('the box around two boxes holds both and touches them on every side', () =>
       ]);
     }),
   );
+});
+
+test('the bounds of a plane are the smallest box that holds all that is above 0', () => {
+  const whole = plane([
+    [0, 0, 0, 0],
+    [0, 0, 0.1, 0],
+    [0, 2, 0, 0],
+  ]);
+  expect(boundsOf(whole)).toEqual({ x: 1, y: 1, width: 2, height: 2 });
+  expect(boundsOf(plane([[0, -1]]))).toBeUndefined();
+  expect(boundsOf(plane([[3]]))).toEqual({ x: 0, y: 0, width: 1, height: 1 });
 });
