@@ -41,19 +41,39 @@ class Range:
                 best, self.scale, self.zero = error, scale, zero
         self.values.clear()
 
+    def value(self, codes: Tensor) -> Tensor:
+        return (codes.float() - self.zero) * self.scale
+
+    def apart(self, x: Tensor, codes: Tensor) -> float:
+        """How far the farthest value lies from the numbers that are rounded to its code; 0 when every code is right."""
+        low = torch.where(codes > 0, self.value(codes.float() - 0.5), -torch.inf)
+        high = torch.where(codes < CODES, self.value(codes.float() + 0.5), torch.inf)
+        return torch.maximum(low - x, x - high).clamp_min(0).max().item()
+
     def round(self, x: Tensor) -> Tensor:
         return torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero, 0, CODES)
 
 
 class Int8Conv(nn.Conv2d):
-    """A convolution as 8-bit integers compute it, in fp32 arithmetic. [N, I, H, W] -> [N, O, h, w]. Observes until `freeze`."""
+    """A convolution as 8-bit integers compute it, in fp32 arithmetic. [N, I, H, W] -> [N, O, h, w]. Observes until `freeze`.
+
+    told: the codes of another runtime, entering and leaving. The convolution goes on from those and notes in `apart` how far
+    any of them is from right: a value half-way between two codes may be rounded either way, and all that follows with it.
+    """
 
     def __init__(self, conv: nn.Conv2d):
         super().__init__(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation)
         self.load_state_dict(conv.state_dict())
         self.entering, self.leaving, self.observing = Range(), Range(), True
+        self.told: tuple[Tensor, Tensor] | None = None
+        self.apart = 0.0
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.told:
+            entering, leaving = self.told
+            y = super().forward(self.entering.value(entering))
+            self.apart = max(self.entering.apart(x, entering), self.leaving.apart(y, leaving))
+            return self.leaving.value(leaving)
         if self.observing:
             y = super().forward(x)
             self.entering.see(x)

@@ -131,10 +131,31 @@ def test_a_loss_that_shows_is_refused(runs, given, tmp_path, monkeypatch):
 
 
 def test_a_file_that_computes_something_else_is_refused(runs, given, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "ROUNDED", 1e-9)
-    with pytest.raises(ValueError, match="Expected rescnn-fidelity.onnx in 8 bits within 1e-09 of PyTorch but received"):
+    monkeypatch.setattr(export, "rounded_parity", lambda *_: 2e-4)
+    with pytest.raises(ValueError, match="Expected rescnn-fidelity.onnx in 8 bits within 0.0001 of PyTorch but received 2.00e-04"):
         export.export_model(fidelity(), runs, tmp_path, "1.0.0", given=given)
     assert not (tmp_path / "models.json").exists()
+
+
+@pytest.mark.parametrize("wrong", ["nothing", "weight", "bias", "leaving", "residue"])
+def test_the_file_in_8_bits_is_pytorch_but_for_ties_and_nothing_else_is(unmasker, given, tmp_path, wrong):
+    rounded, path = export.deployable(unmasker, "completer", given.seen), tmp_path / "rounded.onnx"
+    export.to_onnx(rounded, ["unmasked", "region", "maskProbability"], path)
+    one, before = rounded.completer.down2[1].first[0], export.parity(rounded, export.session(path), [export.ramp(1)])
+    with torch.no_grad():
+        if wrong == "weight":
+            one.weight[0, 0, 1, 1] += 8 * one.integers()["weight"][1][0]  # of 64 steps
+        if wrong == "bias":
+            one.bias[3] += 0.01
+        if wrong == "leaving":
+            one.leaving.scale *= 1.001
+        if wrong == "residue":
+            rounded.completer.head.bias[0] += 2e-4
+    apart = export.rounded_parity(rounded, path, [export.ramp(1), export.ramp(2)])
+    assert (apart < 1e-6) if wrong == "nothing" else (apart > 1e-5)
+    if wrong == "nothing":
+        assert before > 5e-5  # what ties alone make of two runtimes
+        assert rounded.completer.down2[1].first[0].told is None
 
 
 def test_training_goes_on_from_weights_in_8_bits(unmasker, runs, given, tmp_path, monkeypatch):
