@@ -149,7 +149,7 @@ def merge_fixture(models: Path, name: str, record: dict) -> None:
     path = models / "fixtures" / "parity.json"
     path.parent.mkdir(exist_ok=True)
     known = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps({**known, name: record}) + "\n")
+    path.write_text(json.dumps({**known, name: record}, indent=2) + "\n")
 
 
 def main() -> None:

@@ -94,6 +94,15 @@ def test_samples_are_the_same_for_the_same_seed():
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
+def test_another_lamp_lights_skin_smoothly_and_the_mask_has_no_say_in_it():
+    image, ratios = np.full((256, 256, 3), 120, np.uint8), []
+    for seed in range(40):
+        lit = data.relight(image, np.random.default_rng(seed)).astype(float) / 120
+        assert np.abs(np.diff(lit, axis=0)).max() < 0.04 and np.abs(np.diff(lit, axis=1)).max() < 0.04  # no edge
+        ratios.append(lit[200, 128].mean() / lit[60, 128].mean())  # chin over brow
+    assert 0.05 < np.std(np.log(ratios)) < 0.3 and abs(np.mean(np.log(ratios))) < 0.08
+
+
 def test_a_completion_sample_has_a_region_of_zeros_and_ones_on_the_lower_face():
     faces = made_up_faces()
     sample = data.completion_sample(faces, np.random.default_rng(1), 128)

@@ -1,10 +1,16 @@
 """pytest test_eyes.py: no data folder needed, about 20 s on one core."""
 
+from types import SimpleNamespace
+
+import cv2
 import numpy as np
 import onnxruntime
 import pytest
 import torch
 
+import train_eyes
+from data import MEAN_SHAPE
+from detect_data import Photo, face_from_landmarks
 from network import EyeLocator, EyeLocatorConfig, ExportedEyeLocator
 from train_eyes import SIDE, WINDOW, cut, face_window, locate_twice, loss_of, overlap, to_tensor, window_matrix
 
@@ -50,6 +56,24 @@ def test_a_mirrored_face_still_names_the_persons_right_eye_first():
     for seed in range(12):
         _, eyes, face = face_window(made_up(), EYES, BOX, 0.0, np.random.default_rng(seed))
         assert face == 1 and eyes[0] < eyes[2]
+
+
+def test_heads_are_turned_away_and_their_eyes_and_box_go_along(monkeypatch):
+    landmarks = MEAN_SHAPE.astype(float)
+    eyes = face_from_landmarks(landmarks).eyes
+    image = made_up(eyes)
+    _, encoded = cv2.imencode(".png", image[..., ::-1])
+    photo = Photo("made up", "", encoded.tobytes(), (face_from_landmarks(landmarks),), True, landmarks)
+    monkeypatch.setattr(train_eyes, "synthesise", lambda image, landmarks, rng: SimpleNamespace(image=image))
+    monkeypatch.setattr(train_eyes, "distract", lambda image, landmarks, rng: SimpleNamespace(image=image))
+    narrowed = []
+    for seed in range(60):
+        turned, told, box = train_eyes.dress(photo, np.random.default_rng(seed))
+        assert told == pytest.approx(dots(turned), abs=1.6) and box[0] < told[0] < told[2] < box[2]
+        narrowed.append((told[2] - told[0]) / (eyes[2] - eyes[0]))
+    away = np.array(narrowed) < 0.97
+    assert 0.2 < away.mean() < 0.6 and min(narrowed) < 0.85
+    assert np.array(narrowed)[~away] == pytest.approx(1, abs=0.05)
 
 
 def test_overlap_is_the_share_of_the_smaller_box():

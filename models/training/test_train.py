@@ -149,16 +149,20 @@ def test_dots_on_a_real_photo_are_punished_and_a_smooth_answer_is_not(stage, mon
         return 0.5 + strength * dots, batch["image"], batch["region"]
 
     monkeypatch.setattr(stage, "windows", windows)
-    assert train.over_region(*stage.excess(network, photo)) == 0
+    def excess() -> torch.Tensor:
+        completed, _, region, allowed = stage.on_worn(network, photo)
+        return train.over_region(*stage.excess(completed, region, allowed))
+
+    assert excess() == 0
     with torch.no_grad():
         strength += 0.3
-    punished = train.over_region(*stage.excess(network, photo))
+    punished = excess()
     punished.backward()
     assert punished > 1 and strength.grad > 0
 
 
-@pytest.mark.parametrize("stage", ["natural-coarse", "natural"])
-def test_natural_stages_learn_from_real_masks_without_a_truth(folder, stage):
+def wear_masks(folder) -> None:
+    """A made-up photo of a worn mask for each split."""
     lines = ["file,source,split,kind,width,height,face_xmin,face_ymin,face_xmax,face_ymax"]
     for split in ("train", "val"):
         (folder / "masked" / split).mkdir(parents=True)
@@ -167,6 +171,25 @@ def test_natural_stages_learn_from_real_masks_without_a_truth(folder, stage):
         cv2.imwrite(str(folder / "masked" / split / "0.png"), face)
         lines.append(f"{split}/0.png,made-up,{split},real,256,256,60,40,200,240")
     (folder / "masked" / "index.csv").write_text("\n".join(lines))
+
+
+def test_the_critic_judges_real_masked_photos_by_their_share(folder, monkeypatch):
+    wear_masks(folder)
+    run("complete", folder, 4)
+    learned = []
+    for share in (0.0, 0.0, 0.5):
+        monkeypatch.setattr(train.NaturalCoarse, "contest", train.Contest(worn=share, excess=0.0, ramp=1))
+        run("natural-coarse", folder, 12, "--real", "--start", str(folder / "runs" / "complete.pt"))
+        saved = torch.load(folder / "runs" / "natural-coarse.pt", weights_only=False)
+        learned.append([torch.cat([v.flatten() for v in saved[part].values() if v.is_floating_point()]) for part in ("network", "critic")])
+    without, again, judged = learned
+    for part in (0, 1):  # the network learns from what the critic says of them, and the critic to tell them
+        assert torch.equal(without[part], again[part]) and (judged[part] - without[part]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("stage", ["natural-coarse", "natural"])
+def test_natural_stages_learn_from_real_masks_without_a_truth(folder, stage):
+    wear_masks(folder)
     run("complete", folder, 4)
     scores = run(stage, folder, 8, "--real", "--start", str(folder / "runs" / "complete.pt"))
     assert np.isfinite(scores["realExcess"]) and np.isfinite(scores["regionPsnr"])

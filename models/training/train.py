@@ -5,7 +5,7 @@
     python train.py segment  $D --minutes 10 --real --start runs/segment.pt   # ... on real photos too
     python train.py complete $D --minutes 60                           # the face at 128x128, least error
     python train.py refine   $D --minutes 10 --start runs/complete.pt  # ... at 256x256       -> rescnn-fidelity
-    python train.py natural-coarse $D --minutes 38 --start runs/complete.pt    # the face made natural at 128x128
+    python train.py natural-coarse $D --minutes 38 --real --start runs/complete.pt    # the face made natural at 128x128
     python train.py natural  $D --minutes 44 --real --start runs/refine.pt --start runs/natural-coarse.pt   # ... at 256x256
     python blend.py runs/natural.pt runs/refine.pt --share 0.5 --out runs/natural.pt   # half as rough
     python train.py texture  $D --minutes 9 --start runs/natural-coarse.pt --start runs/natural.pt   # skin's finest texture -> rescnn
@@ -256,6 +256,7 @@ class Contest:
     specks: float = 10.0  # of fine contrast that the truth does not have nearby: a critic alone lets dots pass for texture
     excess: float = 0.4  # of specks on real masked photos, beyond what the visible face has and in units of it
     adversarial: float = 0.5
+    worn: float = 0.0  # share of it that counts on real masked photos
     ramp: int = 200  # steps until the adversarial term has its full weight
     rate: float = 6e-4  # of the critic
     penalty: float = 10.0  # of the critic's gradient on true faces ...
@@ -265,8 +266,9 @@ class Contest:
 class Contested(Stage):
     """A stage with a critic: adversarial loss and feature matching on the window around the region, from the least error on.
 
-    With `--real` it completes real masked photos too. Nobody knows their truth, but the restored part must not have more fine
-    contrast than the face has where it is seen: on photos unlike its training faces a network covers what it does not know with dots.
+    With `--real` it completes real masked photos too. Nobody knows their truth, but the critic can tell them from true faces as well, and the
+    restored part must not have more fine contrast than the face has where it is seen: on photos unlike its training faces a network covers
+    what it does not know with dots.
     Batch norm keeps the statistics it has.
     """
 
@@ -290,14 +292,16 @@ class Contested(Stage):
         self.worn, self.worn_validation = ([crop for crop, _ in faces_data.worn_crops(data, split)] for split in ("train", "val"))
         print(f"{self.name}: {len(self.worn)} real masks", flush=True)
 
-    def excess(self, network: nn.Module, worn: Tensor) -> tuple[Tensor, Tensor]:
-        """Fine contrast beyond what the visible face has, over that. worn [N, 3, 256, 256] -> [N, 3, h, w], share [N, 1, h, w]"""
+    def on_worn(self, network: nn.Module, worn: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Real masked photos completed: windows of the face, the photo and the region, and the contrast they may have. worn [N, 3, 256, 256]"""
         with torch.no_grad():
             region = nets.region_from(network.segmenter(worn).float().sigmoid(), network.config)
         factor = CROP // self.size
         photo, region = F.avg_pool2d(worn, factor), F.max_pool2d(region, factor)
-        allowed = visible_contrast(photo, region)
-        completed, _, region = self.windows(network, {"image": photo, "region": region})
+        return *self.windows(network, {"image": photo, "region": region}), visible_contrast(photo, region)
+
+    def excess(self, completed: Tensor, region: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
+        """Fine contrast beyond what the visible face has, over that. -> [N, 3, h, w], share [N, 1, h, w]"""
         contrast, share = fine_contrast(completed, region)
         return (contrast / allowed - 1).relu(), share
 
@@ -311,7 +315,8 @@ class Contested(Stage):
     def scores(self, network, batch):
         result = super().scores(network, batch)
         if "worn" in batch:
-            beyond, share = self.excess(network, batch["worn"])
+            completed, _, region, allowed = self.on_worn(network, batch["worn"])
+            beyond, share = self.excess(completed, region, allowed)
             result["realExcess"] = (beyond * share).mean((1, 2, 3)) / share.mean((1, 2, 3)).clamp_min(1e-6)
         return result
 
@@ -320,7 +325,7 @@ class NaturalCoarse(Contested, Complete):
     """A face that looks natural, at 128x128, where shapes are decided: nose, lips, chin. The refiner stays as it is."""
 
     name, recipe = "natural-coarse", Contested.recipe
-    contest = Contest(adversarial=0.8)  # at .5 the gradient energy fell from run to run, .64 to .62; at .8 it rose to .67, at 1.2 to .73
+    contest = Contest(adversarial=0.8, worn=0.5)  # at .5 the gradient energy fell from run to run, .64 to .62; at .8 it rose to .67, at 1.2 to .73
     critic_widths = (48, 96, 192, 192)
     size = COARSE
 
@@ -752,6 +757,10 @@ class NaturalRun(Run):
             on_truth, _ = self.critic(truth, region)
             on_ours, _ = self.critic(pasted.detach(), region)
             critic_loss = F.relu(1 - on_truth.float()).mean() + F.relu(1 + on_ours.float()).mean()
+            if stage.worn:
+                worn, photo, hole, allowed = stage.on_worn(self.network, self.to_device(next(self.worn))["worn"])
+                worn_pasted = photo * (1 - hole) + worn * hole
+                critic_loss = critic_loss + contest.worn * F.relu(1 + self.critic(worn_pasted.detach(), hole)[0].float()).mean()
         if self.steps % contest.penalty_every == 0:
             critic_loss = critic_loss + contest.penalty * contest.penalty_every * steepness(self.critic, truth, region)
         self.critic_optimiser.zero_grad(set_to_none=True)
@@ -775,8 +784,9 @@ class NaturalRun(Run):
                 + contest.specks * specks(completed, truth, region)
                 - contest.adversarial * ramp * score.float().mean()
             )
-            if self.stage.worn:
-                loss = loss + contest.excess * over_region(*self.stage.excess(self.network, self.to_device(next(self.worn))["worn"]))
+            if stage.worn:
+                loss = loss + contest.excess * over_region(*stage.excess(worn, hole, allowed))
+                loss = loss - contest.adversarial * contest.worn * self.critic(worn_pasted, hole)[0].float().mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_([p for m in self.trained() for p in m.parameters()], self.recipe.clip)
