@@ -239,7 +239,7 @@ def turn(image: np.ndarray, landmarks: np.ndarray, degrees: float) -> tuple[np.n
 
 
 def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A lamp more: light that grows to one side and from or to the middle, up to a third at the edge (1 sigma). uint8 [H, W, 3] -> the same"""
+    """A lamp more: light that grows to one side and from or to the middle, by up to a quarter at the edge (1 sigma). uint8 [H, W, 3] -> the same"""
     height, width = image.shape[:2]
     x, y = np.linspace(-1, 1, width, dtype=np.float32)[None], np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     a, b, c, d, e = rng.normal(0, 1, 5) * rng.random() * [0.25, 0.2, 0.1, 0.1, 0.1]

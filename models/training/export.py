@@ -293,7 +293,7 @@ def rounded_parity(network: nn.Module, path: Path, inputs: list[np.ndarray]) -> 
     model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in codes)
     running, worst = session(model.SerializeToString()), 0.0
     for values in inputs:
-        *received, = running.run(None, {"image": values})
+        received = running.run(None, {"image": values})
         told = [torch.from_numpy(held) for held in received[-len(codes) :]]
         for index, module in enumerate(wide.values()):
             module.told = told[2 * index], told[2 * index + 1]

@@ -786,7 +786,7 @@ class NaturalRun(Run):
             )
             if stage.worn:
                 loss = loss + contest.excess * over_region(*stage.excess(worn, hole, allowed))
-                loss = loss - contest.adversarial * contest.worn * self.critic(worn_pasted, hole)[0].float().mean()
+                loss = loss - contest.adversarial * ramp * contest.worn * self.critic(worn_pasted, hole)[0].float().mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_([p for m in self.trained() for p in m.parameters()], self.recipe.clip)
