@@ -11,6 +11,7 @@ coordinates are pixel centres, landmarks are the 68 points of 300-W.
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -622,8 +623,11 @@ class Stream(IterableDataset):
 
 
 def batches(sample: Callable, size: int, seed: int, workers: int, pin: bool = False) -> Iterator[dict[str, torch.Tensor]]:
-    """Endless uint8 batches drawn in `workers` processes (0: in this one)."""
-    extra = {"multiprocessing_context": "fork", "prefetch_factor": 4} if workers else {}
+    """Endless uint8 batches drawn in `workers` processes (0: in this one).
+
+    These are a process group each: what stops a whole job (Ctrl-C, a batch system's SIGTERM) reaches the training alone, which can still save.
+    """
+    extra = {"multiprocessing_context": "fork", "prefetch_factor": 4, "worker_init_fn": lambda _: os.setpgrp()} if workers else {}
     return iter(DataLoader(Stream(sample, seed), size, num_workers=workers, pin_memory=pin, **extra))
 
 
