@@ -87,10 +87,10 @@ def test_the_natural_face_gets_contours_as_crisp_as_the_photo_where_it_is_sure(m
     assert 0.04 < sure < 0.15 and 0 < unsure < 0.1 * sure  # the step is much steeper, or hardly steeper
     assert crisp[..., 66:78, 46:60].abs().max() < 0.002  # skin stays as it is
     lightest = nets.F.max_pool2d(face, 3, 1, 1)
-    assert -0.004 < (face + crisp - lightest).max() - nets.OVERSHOOT < 1e-5  # no halo, and no dot
+    assert -0.001 < (face + crisp - lightest).max() - nets.OVERSHOOT < 1e-5  # no halo, and no dot
     assert torch.equal(crisp * (1 - square_region(128)), torch.zeros_like(crisp))
     assert 0.1 * crisp.abs().max() < added(natural, 0.04).abs().max() < 0.9 * crisp.abs().max()
-    assert added(natural, 0.0).abs().max() < 1e-6  # a soft photo
+    assert added(natural, 0.0).abs().max() < 1e-7  # a soft photo
     assert added(plain, 0.1).abs().max() == 0  # least error
     doubt[..., 78:] = 0.2  # nor is what lies beside it: a face of which so much is doubted stays soft where it is sure, too
     assert 0 < added(natural, 0.1)[..., 40:60].abs().max() < 0.5 * crisp[..., 40:60].abs().max()

@@ -34,6 +34,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -893,12 +894,8 @@ def brief(scores: dict[str, float]) -> str:
 
 def draw_curves(rows: list[dict], score: str, path: Path) -> None:
     """Loss and the stage's main score over images seen, as a PNG."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axis = plt.subplots(figsize=(7, 3.5))
+    figure = Figure(figsize=(7, 3.5))
+    axis = figure.subplots()
     images = [row["images"] for row in rows]
     axis.plot(images, [row["loss"] for row in rows], color="grey", label="loss")
     axis.set_xlabel("images")
@@ -908,7 +905,6 @@ def draw_curves(rows: list[dict], score: str, path: Path) -> None:
     other.set_ylabel(score)
     figure.tight_layout()
     figure.savefig(path, dpi=90)
-    plt.close(figure)
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -285,12 +285,12 @@ def measure(locator: EyeLocator, data: Path, split: str, seed: int = 7) -> dict:
         faces = [turn(p.open().raster, p.landmarks, degrees) if degrees else (p.open().raster, p.landmarks) for p in photos]
         return [(synthesise(image, landmarks, rng).image, face_from_landmarks(landmarks)) for image, landmarks in faces]
 
-    def look(name: str, dressed: list[tuple[np.ndarray, Face]], roll: float = 0.0) -> None:
+    def look(name: str, dressed: list[tuple[np.ndarray, Face]], roll: float = 0.0, least: float = 0.0) -> None:
         errors = []
         for image, face in dressed:
             height = face.box[3] - face.box[1]
             told = locate_twice(locator, image, face.box + rng.normal(0, 0.04, 4) * height, roll)
-            apart = max(np.hypot(*(face.eyes[:2] - face.eyes[2:])), BOX_SHARE * height)  # as the crop is scaled
+            apart = max(np.hypot(*(face.eyes[:2] - face.eyes[2:])), least * height)
             errors.append(np.hypot(*(told - face.eyes).reshape(2, 2).T).mean() / apart)
         scores[f"eyeError_{name}"] = round(float(np.mean(errors)), 4)
         scores[f"eyeErrorMedian_{name}"] = round(float(np.median(errors)), 4)
@@ -317,7 +317,7 @@ def measure(locator: EyeLocator, data: Path, split: str, seed: int = 7) -> dict:
             seen.append(float(locator(to_tensor(torch.from_numpy(cut(picture.raster, matrix))[None], "cpu"))[1].sigmoid()))
     scores["presentOnRealMasked"] = round(float(np.mean(np.array(seen) > 0.5)), 4)
     for degrees in (25, 40):
-        look(f"turned{degrees}", worn(degrees))
+        look(f"turned{degrees}", worn(degrees), least=BOX_SHARE)  # as the crop of a turned head is scaled
     return {"split": split, "n": len(photos), **scores}
 
 
