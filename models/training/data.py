@@ -22,7 +22,8 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 import masks
-from network import CROP, GRID
+from locate import Look, locate_twice
+from network import CROP, GRID, outline
 
 EYES = np.array([[98.0, 118.0], [158.0, 118.0]], np.float32)  # px in the crop: the eye on the image's left, then the other
 EYE_DISTANCE = 60.0  # px
@@ -30,10 +31,12 @@ BOX_SHARE = 0.36  # eye distance / height of the face box on a frontal head; a t
 BOX_PER_BROW_TO_CHIN = 1.31  # height of the face box / distance from brows to chin, frontal heads
 SOURCE_SHARES = {"aaf": 0.4}  # this one source is more than half of the faces; the others share the rest by their size
 GREY_SHARE = 0.08  # colour photos made grey, or grey photos come back tinted
-RELIGHT_SHARE = 0.5  # of the faces to complete: of what a completer errs on unseen people more than on its own, most is how light or dark they are
+BORROW_SHARE = 0.5  # of the faces to complete have the light of another, and ...
+RELIGHT_SHARE = 0.25  # ... some a lamp more: of what a completer errs on unseen people more than on its own, most is how light or dark they are
 SOFT_SHARE = 0.4  # a soft photo wants a soft face: a completer that has seen few of them paints specks
 REMAINS_SHARE = 0.3
 CUT_SHARE = 0.08  # of the faces reach beyond the end of their photo
+TURNED_TIMES = 3.0  # as often as frontal faces is one drawn whose nose lies beyond .25 .. .75 of the jaw: 1 in 24
 TURN_SHARE = 0.4  # of the faces are turned further away: 1 in 63 has its nose beyond .2 .. .8 of the jaw, of worn masks many more
 WORN_SHARE = 0.3  # of the segmenter's samples, once real masks have weak outlines
 LOW_SHARE = 0.08  # of the segmenter's masks are worn under the nose on top of those drawn so by chance: the hardest to outline
@@ -83,7 +86,7 @@ class Faces:
         return len(self.images)
 
     def weights(self) -> np.ndarray:
-        """Chance of each face to be drawn: sources in SOURCE_SHARES get that share, the rest is split by size. [N], sums to 1."""
+        """Chance of each face to be drawn: sources in SOURCE_SHARES get that share, the rest is split by size; turned heads more. [N], sums to 1."""
         sources = np.array(self.sources)
         weights = np.ones(len(self))
         for source, share in SOURCE_SHARES.items():
@@ -91,6 +94,9 @@ class Faces:
             if mine.any() and not mine.all():
                 weights[mine] = share / mine.sum()
                 weights[~mine] = (1 - share) / (~mine).sum()
+        left, right, nose = (self.landmarks[:, point, 0] for point in (0, 16, 30))
+        turned = np.abs((nose - left) / np.maximum(right - left, 1) - 0.5)
+        weights *= 1 + (TURNED_TIMES - 1) * np.clip((turned - 0.15) / 0.1, 0, 1)
         return weights / weights.sum()
 
     def cumulative(self) -> np.ndarray:
@@ -249,6 +255,25 @@ def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(image * np.exp(light[..., None] * tint), 0, 255).astype(np.uint8)
 
 
+def borrow_light(image: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+    """An aligned face whose broad light and shade are led by `share` to another's: times the quotient of both, blurred. uint8 [256, 256, 3] twice -> the same
+
+    After the quotient image (Shashua & Riklin-Raviv 2001). Beyond the faces' ends the quotient goes on as it was there.
+    """
+    face = 1 - outline(GRID, torch.device("cpu"))[0, 0].numpy()
+
+    def near(cells: np.ndarray) -> np.ndarray:
+        return cv2.GaussianBlur(cells, (0, 0), 2)  # cells of 8 px
+
+    def broad(crop: np.ndarray) -> np.ndarray:
+        cells = (cv2.resize(crop, (GRID, GRID), interpolation=cv2.INTER_AREA).astype(np.float32) + 8) * face[..., None]
+        mean = cells.sum((0, 1)) / face.sum()
+        return (near(cells) + 0.02 * mean) / (near(face) + 0.02)[..., None]
+
+    quotient = (broad(other) / broad(image)) ** np.float32(share)
+    return np.clip(image * cv2.resize(quotient, (CROP, CROP), interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.uint8)
+
+
 def recolour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Light of another day: some faces grey, some with another gamma and white balance. uint8 [H, W, 3] -> the same."""
     if rng.random() < GREY_SHARE:
@@ -360,7 +385,10 @@ def completion_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, 
     """
     image, landmarks = draw_face(faces, rng, jitter)
     region = loosen(masks.draw_region(landmarks, image.shape, rng), rng)
-    if rng.random() < RELIGHT_SHARE:
+    light = rng.random()
+    if light < BORROW_SHARE:
+        image = borrow_light(image, draw_face(faces, rng, jitter)[0], rng.random())
+    elif light < BORROW_SHARE + RELIGHT_SHARE:
         image = relight(image, rng)
     image = recolour(image, rng)
     if rng.random() < SOFT_SHARE:
@@ -419,7 +447,7 @@ def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, worn: 
 
 @dataclass(frozen=True)
 class Worn:
-    """A real photo of a worn mask, roughly aligned by its box, with a weak outline found by `weak_outline`.
+    """A real photo of a worn mask, aligned on the eyes, with a weak outline found by `weak_outline`.
 
     image: uint8 [256, 256, 3]; garment, known: bool [256, 256]. Where `known` is false the outline is not to be trusted.
     """
@@ -429,8 +457,8 @@ class Worn:
     known: np.ndarray
 
 
-def worn_crops(data: Path, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Real masked faces of `data/masked`, roughly aligned: the eyes are guessed from the box, a few degrees and pixels off.
+def worn_crops(data: Path, split: str, look: Look) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Real masked faces of `data/masked`, aligned by the eyes that `look` finds, as the product aligns them; guessed from the box where it sees no face.
 
     -> crop uint8 [256, 256, 3], inside bool [256, 256]: false where the photo had ended and its border was repeated
     """
@@ -439,21 +467,23 @@ def worn_crops(data: Path, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]
     for row in rows:
         photo = read_image(data / "masked" / row["file"])
         left, top, right, bottom = (float(row[f"face_{side}"]) for side in ("xmin", "ymin", "xmax", "ymax"))
-        half, middle = BOX_SHARE * (bottom - top) / 2, (left + right) / 2
-        level = top + EYE_LEVEL * (bottom - top)
-        matrix = alignment(np.array([[middle - half, level], [middle + half, level]]))
+        eyes, presence = locate_twice(look, photo, np.array([left, top, right, bottom]))
+        if presence < 0.5:
+            half, middle, level = BOX_SHARE * (bottom - top) / 2, (left + right) / 2, top + EYE_LEVEL * (bottom - top)
+            eyes = np.array([middle - half, level, middle + half, level])
+        matrix = alignment(eyes.reshape(2, 2), bottom - top)
         crop = cv2.warpAffine(photo, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         yield crop, cv2.warpAffine(np.ones(photo.shape[:2], np.uint8), matrix, (CROP, CROP)) > 0
 
 
-def read_worn(data: Path, split: str, probability: Callable[[np.ndarray], np.ndarray]) -> list[Worn]:
+def read_worn(data: Path, split: str, look: Look, probability: Callable[[np.ndarray], np.ndarray]) -> list[Worn]:
     """The faces of `worn_crops` with weak outlines; about 0.2 s a photo.
 
     probability: what a first segmenter thinks, uint8 [256, 256, 3] -> float [256, 256]. Photos whose outline is implausible
     are left out.
     """
     found = []
-    for crop, inside in worn_crops(data, split):
+    for crop, inside in worn_crops(data, split, look):
         garment, known = weak_outline(crop, probability(crop))
         if 0.04 < garment.mean() < 0.4:
             found.append(Worn(crop, garment, known & inside))

@@ -103,6 +103,25 @@ def test_another_lamp_lights_skin_smoothly_and_the_mask_has_no_say_in_it():
     assert 0.05 < np.std(np.log(ratios)) < 0.3 and abs(np.mean(np.log(ratios))) < 0.08
 
 
+def test_a_face_takes_the_broad_light_of_another_and_keeps_its_detail():
+    y, x = np.indices((256, 256))
+    image = np.repeat((120 + 20 * ((x // 2 + y // 2) % 2))[..., None], 3, 2).astype(np.uint8)
+    other = np.repeat(np.clip(60 + 0.6 * x, 0, 255)[..., None], 3, 2).astype(np.uint8)  # a lamp on the right
+    other[:, :60] = 255  # a window behind
+
+    def lit(share: float, place: int) -> float:
+        return float(data.borrow_light(image, other, share)[110:150, place - 8 : place + 8].mean())
+
+    assert data.borrow_light(image, other, 0.0) == pytest.approx(image.astype(int), abs=1)
+    whole = data.borrow_light(image, other, 1.0).astype(float)
+    for place in (100, 128, 156):
+        assert lit(1.0, place) == pytest.approx(60 + 0.6 * place, abs=6)
+        assert lit(0.5, place) == pytest.approx(np.sqrt(130 * (60 + 0.6 * place)), abs=6)
+        checks = whole[110:150, place - 8 : place + 8, 0]
+        assert checks.std() / checks.mean() == pytest.approx(10 / 130, rel=0.25)
+    assert whole[:, :40].mean() < 140  # the window behind that other face is no light on this one's hair
+
+
 def test_a_completion_sample_has_a_region_of_zeros_and_ones_on_the_lower_face():
     faces = made_up_faces()
     sample = data.completion_sample(faces, np.random.default_rng(1), 128)
@@ -188,6 +207,15 @@ def test_a_source_in_the_table_gets_its_share_whatever_its_size():
     assert weights.sum() == pytest.approx(1)
 
 
+def test_a_turned_head_is_drawn_more_often():
+    faces = made_up_faces(4)
+    for index, aside in enumerate((0, 0.14, 0.2, 0.3)):
+        faces.landmarks[index, 30, 0] = faces.landmarks[index, [0, 16], 0] @ (0.5 - aside, 0.5 + aside)
+    weights = faces.weights()
+    assert weights / weights[0] == pytest.approx([1, 1, 2, data.TURNED_TIMES], rel=1e-3)
+    assert weights.sum() == pytest.approx(1)
+
+
 def test_a_pixel_the_region_touches_belongs_to_the_smaller_region():
     region = np.zeros((4, 4), bool)
     region[1, 2] = True
@@ -236,6 +264,29 @@ def test_a_split_without_faces_is_an_error_that_says_so(tmp_path):
     (tmp_path / "faces" / "index.csv").write_text("file,source,identity,split\n")
     with pytest.raises(ValueError, match="faces of split 'val'"):
         data.read_faces(tmp_path, "val")
+
+
+def test_real_masked_faces_are_aligned_on_the_eyes_that_are_seen_and_else_by_their_box(tmp_path):
+    photo = np.full((300, 300, 3), 120, np.uint8)
+    for channel, eye in enumerate(np.array([[190, 110], [235, 130]])):  # rolled by 24 degrees
+        cv2.circle(photo, eye.tolist(), 5, [255 * (i == channel) for i in range(3)], -1)
+    (tmp_path / "masked").mkdir()
+    cv2.imwrite(str(tmp_path / "masked" / "0.png"), photo[..., ::-1])
+    row = "0.png,made-up,train,real,300,300,150,60,270,200"
+    (tmp_path / "masked" / "index.csv").write_text(f"file,source,split,kind,width,height,face_xmin,face_ymin,face_xmax,face_ymax\n{row}\n")
+
+    def dots(image: np.ndarray) -> np.ndarray:
+        excess = [image[..., c].astype(int) - image[..., 1 - c] > 80 for c in (0, 1)]
+        return np.array([[axis.mean() for axis in np.nonzero(mine)[::-1]] for mine in excess])
+
+    def looking(presence: float) -> np.ndarray:
+        ((crop, inside),) = data.worn_crops(tmp_path, "train", lambda window: (dots(window).reshape(4), presence))
+        assert crop.shape == (256, 256, 3) and not inside.all() and inside[data.CROP // 2, data.CROP // 2]
+        return dots(crop)
+
+    assert looking(0.9) == pytest.approx(data.EYES, abs=1.5)
+    guessed = looking(0.1)
+    assert np.abs(guessed - data.EYES).max() > 8 and guessed[0, 1] < guessed[1, 1]  # still rolled
 
 
 def worn_face() -> tuple[np.ndarray, np.ndarray]:

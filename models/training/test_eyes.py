@@ -11,8 +11,9 @@ import torch
 import train_eyes
 from data import MEAN_SHAPE
 from detect_data import Photo, face_from_landmarks
+from locate import SIDE, WINDOW, cut, locate_twice, published, window_matrix
 from network import EyeLocator, EyeLocatorConfig, ExportedEyeLocator
-from train_eyes import SIDE, WINDOW, cut, face_window, locate_twice, loss_of, overlap, to_tensor, window_matrix
+from train_eyes import face_window, looks, loss_of, overlap, to_tensor
 
 BOX = np.array([80.0, 60.0, 180.0, 200.0])
 EYES = np.array([108.0, 112.0, 152.0, 112.0])
@@ -99,8 +100,8 @@ def test_the_locator_learns_made_up_faces_and_finds_them_turned():
     assert loss.item() < 0.25 * first
     locator.eval()
     for roll in (0, 140):
-        apart = np.abs(locate_twice(locator, made_up(), BOX, roll) - EYES).max() / 44
-        assert apart < 0.25
+        eyes, _ = locate_twice(looks(locator), made_up(), BOX, roll)
+        assert np.abs(eyes - EYES).max() / 44 < 0.25
 
 
 def test_the_exported_graph_computes_the_same(tmp_path):
@@ -115,3 +116,8 @@ def test_the_exported_graph_computes_the_same(tmp_path):
     told = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"image": picture.numpy()})
     assert np.abs(told[0] - eyes.numpy()).max() < 1e-3
     assert np.abs(told[1] - presence.numpy()).max() < 1e-4
+    window = (picture[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    (eyes, present), (wanted, likely) = published(path)(window), looks(locator)(window)
+    assert eyes == pytest.approx(wanted, abs=1e-3) and present == pytest.approx(likely, abs=1e-4)
+    with pytest.raises(FileNotFoundError, match="eye locator"):
+        published(tmp_path / "none.onnx")

@@ -62,8 +62,9 @@ def test_a_resumed_run_goes_on_where_it_stopped(folder):
     assert after["rows"][:1] == before["rows"] and after["elapsed"] > before["elapsed"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_the_whole_job_saves(folder, number):
+@pytest.mark.parametrize(("number", "each"), [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)])
+def test_a_signal_to_the_whole_job_saves(folder, number, each):
+    """To its process group, or, as `pkill -f train.py` does, to each process: also to those that draw samples."""
     command = [sys.executable, train.__file__, "complete", "--data", folder, "--out", folder / "runs"]
     command += ["--minutes", "5", "--workers", "1", "--batch", "2", "--threads", "1", "--check-seconds", "1"]
     job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
@@ -71,7 +72,13 @@ def test_a_signal_to_the_whole_job_saves(folder, number):
         next(line for line in job.stdout if line.startswith("complete: "))  # it trains
         while not (folder / "runs" / "complete.pt").exists():
             time.sleep(0.1)
-        os.killpg(job.pid, number)
+        if each:
+            drawing = subprocess.run(["pgrep", "-P", str(job.pid)], capture_output=True, text=True).stdout.split()
+            assert drawing
+            for pid in (job.pid, *map(int, drawing)):
+                os.kill(pid, number)
+        else:
+            os.killpg(job.pid, number)
         said, _ = job.communicate(timeout=60)
     finally:
         job.kill()
@@ -207,6 +214,15 @@ def test_the_critic_judges_real_masked_photos_by_their_share(folder, monkeypatch
     without, again, judged = learned
     for part in (0, 1):  # the network learns from what the critic says of them, and the critic to tell them
         assert torch.equal(without[part], again[part]) and (judged[part] - without[part]).abs().max() > 1e-4
+
+
+def test_fine_contrast_that_the_truth_has_is_missed(folder, monkeypatch):
+    run("complete", folder, 4)
+    detail = []
+    for lack in (0.0, 50.0):
+        monkeypatch.setattr(train.NaturalCoarse, "contest", train.Contest(specks=0.0, matching=0.0, lack=lack, ramp=10_000))
+        detail.append(run("natural-coarse", folder, 48, "--start", str(folder / "runs" / "complete.pt"))["gradientRatio"])
+    assert detail[1] > 1.5 * detail[0]
 
 
 @pytest.mark.parametrize("stage", ["natural-coarse", "natural"])

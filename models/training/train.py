@@ -14,7 +14,7 @@
 
 Every stage writes OUT/<stage>.pt (about every two minutes, at the end, on Ctrl-C and on SIGTERM), OUT/<stage>.csv and
 OUT/<stage>.png (curves). `--resume` goes on from OUT/<stage>.pt as if it had never stopped. A checkpoint carries the
-config, the git commit, the seed and the scores. It computes in bf16 where the processor can, else in fp32. `--celeba DIR` trains on
+config, the git commit, the seed and the scores. It computes in bf16 where that is faster, else in fp32. `--celeba DIR` trains on
 CelebA's published split instead of --data.
 """
 
@@ -39,10 +39,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 import data as faces_data
+import locate
 import network as nets
+import precision
 import thaw
 from network import COARSE, CROP, PRESETS
 
+EYES = Path(__file__).parents[1] / "eye-locator.onnx"  # aligns real masked photos
 VALIDATION_FACES = 160  # a quarter of them at 256x256
 TURNED = 25.0  # degrees by which the validation faces are turned further for `turnedPsnr`
 WINDOW = 160  # px at 256x256 around the region: what the refiner and the critic train on
@@ -124,7 +127,7 @@ class Segment(Stage):
             found = network.segmenter(both).sigmoid()
             return ((found[:1] + found[1:].flip(-1)) / 2)[0, 0].numpy()
 
-        self.worn = faces_data.read_worn(data, "train", probability)
+        self.worn = faces_data.read_worn(data, "train", locate.published(EYES), probability)
         print(f"segment: {len(self.worn)} real masks with weak outlines", flush=True)
 
     def loss(self, network, batch, progress):
@@ -255,6 +258,7 @@ class Contest:
     tint: float = 6.0  # of what a pixel's error has beside its mean over the channels: lips of a wrong colour are seen at once
     matching: float = 2.0
     specks: float = 10.0  # of fine contrast that the truth does not have nearby: a critic alone lets dots pass for texture
+    lack: float = 0.0  # of fine contrast that the truth has nearby and ours has not: where the visible face tells of it (beards, age), it may be drawn
     excess: float = 0.4  # of specks on real masked photos, beyond what the visible face has and in units of it
     adversarial: float = 0.5
     worn: float = 0.0  # share of it that counts on real masked photos
@@ -290,7 +294,8 @@ class Contested(Stage):
         return window(weights.expand(len(region), -1, -1, -1), window_corner(region, wide), wide, 1)
 
     def take_real(self, network, data):
-        self.worn, self.worn_validation = ([crop for crop, _ in faces_data.worn_crops(data, split)] for split in ("train", "val"))
+        look = locate.published(EYES)
+        self.worn, self.worn_validation = ([crop for crop, _ in faces_data.worn_crops(data, split, look)] for split in ("train", "val"))
         print(f"{self.name}: {len(self.worn)} real masks", flush=True)
 
     def on_worn(self, network: nn.Module, worn: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -326,7 +331,7 @@ class NaturalCoarse(Contested, Complete):
     """A face that looks natural, at 128x128, where shapes are decided: nose, lips, chin. The refiner stays as it is."""
 
     name, recipe = "natural-coarse", Contested.recipe
-    contest = Contest(adversarial=0.8, worn=0.5)  # at .5 the gradient energy fell from run to run, .64 to .62; at .8 it rose to .67, at 1.2 to .73
+    contest = Contest(adversarial=0.8, worn=0.5, lack=3.0)  # at .5 the gradient energy fell from run to run, .64 to .62; at .8 it rose to .67, at 1.2 to .73
     critic_widths = (48, 96, 192, 192)
     size = COARSE
 
@@ -430,12 +435,6 @@ class Plain(Stage):
 
 
 STAGES = {stage.name: stage for stage in (Segment, Complete, Refine, NaturalCoarse, Natural, Texture, Denoise, Plain)}
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether it multiplies bfloat16 itself. A CPU that has to emulate it takes 15 times as long as with float32 (EPYC 7003)."""
-    held = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-    return device.type != "cpu" or any(value for name, value in held.items() if "bf16" in name)
 
 
 def window_corner(region: Tensor, size: int = WINDOW) -> list[tuple[int, int]]:
@@ -622,11 +621,8 @@ class Run:
             moved[name] = values / 255 if name in ("image", "truth", "turned", "worn") else values
         return moved
 
-    def autocast(self):
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device))
-
     def step(self, batch: dict[str, Tensor], progress: float) -> float:
-        with self.autocast():
+        with precision.autocast(self.device):
             loss = self.stage.loss(self.network, batch, progress)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -681,7 +677,7 @@ class Run:
         total = len(next(iter(self.validation.values())))
         for start in range(0, total, 32):
             batch = self.to_device({k: v[start : start + 32] for k, v in self.validation.items()})
-            with self.autocast():
+            with precision.autocast(self.device):
                 for name, values in self.stage.scores(self.average, batch).items():
                     collected.setdefault(name, []).append(values.float().cpu())
         self.last_scores = {name: float(torch.cat(values).nanmean()) for name, values in collected.items()}
@@ -752,7 +748,7 @@ class NaturalRun(Run):
         share = self.optimiser.param_groups[0]["lr"] / self.recipe.rate
         for group in self.critic_optimiser.param_groups:
             group["lr"] = contest.rate * share
-        with self.autocast():
+        with precision.autocast(self.device):
             completed, truth, region = stage.windows(self.network, batch)
             pasted = truth * (1 - region) + completed * region
             on_truth, _ = self.critic(truth, region)
@@ -768,7 +764,7 @@ class NaturalRun(Run):
         critic_loss.backward()
         self.critic_optimiser.step()
         self.critic.requires_grad_(False)
-        with self.autocast():
+        with precision.autocast(self.device):
             with torch.no_grad():
                 _, wanted = self.critic(truth, region)
             score, features = self.critic(pasted, region)
@@ -783,6 +779,7 @@ class NaturalRun(Run):
                 + contest.tint * tint
                 + contest.matching * matching
                 + contest.specks * specks(completed, truth, region)
+                + contest.lack * specks(truth, completed, region)
                 - contest.adversarial * ramp * score.float().mean()
             )
             if stage.worn:
@@ -933,12 +930,18 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def stop(*_: object) -> None:
+    """A signal that asks to end. Whoever sent it may have ended the loader's processes too: no longer a reason to fail."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    raise KeyboardInterrupt
+
+
 def main(arguments: list[str] | None = None) -> dict[str, float]:
     options = parse(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
     for number in (signal.SIGINT, signal.SIGTERM):  # a background job ignores Ctrl-C unless told otherwise
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, stop)
     kind = NaturalRun if options.stage.startswith("natural") else Run
     return kind(STAGES[options.stage](), options).train()
 

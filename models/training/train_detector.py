@@ -32,6 +32,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+import precision
 import thaw
 from detect_data import Batch, Batches, read_scenes
 from network import Candidates, Detector, DetectorConfig, cell_centres, parameter_groups
@@ -273,7 +274,7 @@ def train(options: argparse.Namespace) -> None:
             group["lr"] = learning_rate(progress, config, options.resume or options.start is not None)
         network.train()
         photos = tensor_of(batch, device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with precision.autocast(device):
             found = network(photos)
         terms = detector_loss(found, batch, photos.shape[-1], network.config.strides, config)
         optimiser.zero_grad(set_to_none=True)

@@ -31,16 +31,14 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
+import precision
 from data import BOX_SHARE, TURN_SHARE, turn
 from detect_data import Face, Photo, face_from_landmarks, read_faces, read_masked, read_scenes, similarity
 from export import ramp
 from export_detector import merge_fixture, merge_model
+from locate import SIDE, WINDOW, Look, cut, locate_twice, window_matrix
 from masks import distract, photometric, synthesise
 from network import EyeLocator, EyeLocatorConfig, ExportedEyeLocator
-
-SIDE = 96
-WINDOW = 1.5
-"""Side of the window / longer side of the face's box: room for a box that is off."""
 
 NO_FACE = 0.25
 """Share of windows without a face."""
@@ -116,21 +114,6 @@ def face_window(image, eyes, box, roll, rng, jitter: float = 1.0):
     if jitter and rng.uniform() < 0.5:
         window, moved = window[:, ::-1], moved[::-1] * (-1, 1) + (SIDE - 1, 0)
     return degrade(window, rng) if jitter else window, moved.reshape(4).astype(np.float32), np.float32(1)
-
-
-def window_matrix(box: np.ndarray, roll: float) -> np.ndarray:
-    """2x3 from the upright picture to the window around the turned face: the box around the turned ellipse inscribed in `box`."""
-    width, height = box[2] - box[0], box[3] - box[1]
-    turn = math.radians(roll)
-    turned_width = math.hypot(width * math.cos(turn), height * math.sin(turn))
-    turned_height = math.hypot(width * math.sin(turn), height * math.cos(turn))
-    scale = SIDE / (WINDOW * max(turned_width, turned_height))
-    centre = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-    return similarity(scale, roll, centre, ((SIDE - 1) / 2, (SIDE - 1) / 2))
-
-
-def cut(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    return cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
 def no_face(pool, scenes, rng):
@@ -226,7 +209,7 @@ def train(options) -> None:
             for group in optimiser.param_groups:
                 group["lr"] = 3e-3 * min(share / 0.05, 1.0) * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-5
             locator.train()
-            with torch.autocast(device.type, torch.bfloat16):
+            with precision.autocast(device):
                 loss = loss_of(locator, to_tensor(windows, device), eyes.to(device), face.to(device))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -261,18 +244,15 @@ def load_locator(path: Path) -> tuple[EyeLocator, dict]:
     return locator.eval(), saved
 
 
-def locate_twice(locator: EyeLocator, image: np.ndarray, box: np.ndarray, roll: float) -> np.ndarray:
-    """Eyes [4] in the upright picture, as the product finds them: a look at the window, then one at it turned upright."""
-    turned = 0.0
-    for _ in range(2):
-        matrix = window_matrix(box, roll - turned)
+def looks(locator: EyeLocator) -> Look:
+    """One look of a locator that is still PyTorch."""
+
+    def look(window: np.ndarray) -> tuple[np.ndarray, float]:
         with torch.inference_mode():
-            told = locator(to_tensor(torch.from_numpy(cut(image, matrix))[None], "cpu"))[0][0].numpy().astype(float)
-        step = math.degrees(math.atan2(told[3] - told[1], told[2] - told[0]))
-        back = np.linalg.inv(matrix[:, :2])
-        eyes = ((told.reshape(2, 2) - matrix[:, 2]) @ back.T).reshape(4)
-        turned += step
-    return eyes
+            eyes, presence = locator(to_tensor(torch.from_numpy(window)[None], "cpu"))
+        return eyes[0].numpy().astype(float), float(presence.sigmoid())
+
+    return look
 
 
 def measure(locator: EyeLocator, data: Path, split: str, seed: int = 7) -> dict:
@@ -289,7 +269,7 @@ def measure(locator: EyeLocator, data: Path, split: str, seed: int = 7) -> dict:
         errors = []
         for image, face in dressed:
             height = face.box[3] - face.box[1]
-            told = locate_twice(locator, image, face.box + rng.normal(0, 0.04, 4) * height, roll)
+            told, _ = locate_twice(looks(locator), image, face.box + rng.normal(0, 0.04, 4) * height, roll)
             apart = max(np.hypot(*(face.eyes[:2] - face.eyes[2:])), least * height)
             errors.append(np.hypot(*(told - face.eyes).reshape(2, 2).T).mean() / apart)
         scores[f"eyeError_{name}"] = round(float(np.mean(errors)), 4)
@@ -302,8 +282,8 @@ def measure(locator: EyeLocator, data: Path, split: str, seed: int = 7) -> dict:
     pool = [(image, face.eyes, face.box) for image, face in dressed]
     scenes = read_scenes(data, split)
     windows += [no_face(pool, scenes, rng) for _ in dressed]
-    with torch.inference_mode():
-        presence = torch.cat([locator(to_tensor(torch.from_numpy(w)[None], "cpu"))[1] for w, _, _ in windows])[:, 0].sigmoid().numpy()
+    look_once = looks(locator)
+    presence = np.array([look_once(window)[1] for window, _, _ in windows])
     labels = np.array([label for _, _, label in windows])
     order = presence.argsort().argsort() + 1
     positives = labels.sum()
@@ -313,8 +293,7 @@ def measure(locator: EyeLocator, data: Path, split: str, seed: int = 7) -> dict:
     for photo in real:
         picture = photo.open()
         matrix = window_matrix(picture.faces[0].box, 0)
-        with torch.inference_mode():
-            seen.append(float(locator(to_tensor(torch.from_numpy(cut(picture.raster, matrix))[None], "cpu"))[1].sigmoid()))
+        seen.append(look_once(cut(picture.raster, matrix))[1])
     scores["presentOnRealMasked"] = round(float(np.mean(np.array(seen) > 0.5)), 4)
     for degrees in (25, 40):
         look(f"turned{degrees}", worn(degrees), least=BOX_SHARE)  # as the crop of a turned head is scaled
