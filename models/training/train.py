@@ -331,7 +331,7 @@ class NaturalCoarse(Contested, Complete):
     """A face that looks natural, at 128x128, where shapes are decided: nose, lips, chin. The refiner stays as it is."""
 
     name, recipe = "natural-coarse", Contested.recipe
-    contest = Contest(adversarial=0.8, worn=0.5, lack=3.0)  # at .5 the gradient energy fell from run to run, .64 to .62; at .8 it rose to .67, at 1.2 to .73
+    contest = Contest(adversarial=0.8, worn=0.5, lack=3.0)  # at .5 the gradient energy fell from run to run, .64 to .62; at .8 it rose to .67, at 1.2 to .73; at 1.2 real photos get beads
     critic_widths = (48, 96, 192, 192)
     size = COARSE
 
