@@ -270,7 +270,7 @@ def borrow_light(image: np.ndarray, other: np.ndarray, share: float) -> np.ndarr
         mean = cells.sum((0, 1)) / face.sum()
         return (near(cells) + 0.02 * mean) / (near(face) + 0.02)[..., None]
 
-    quotient = (broad(other) / broad(image)) ** np.float32(share)
+    quotient = np.clip((broad(other) / broad(image)) ** np.float32(share), 0.5, 2)  # beyond it a dark photo's grain would be drawn as skin
     return np.clip(image * cv2.resize(quotient, (CROP, CROP), interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.uint8)
 
 

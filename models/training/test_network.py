@@ -85,7 +85,7 @@ def test_the_natural_face_gets_contours_as_crisp_as_the_photo_where_it_is_sure(m
     crisp = added(natural, 0.1)
     sure, unsure = ((crisp[..., 79, x] - crisp[..., 82, x]).mean().item() for x in (56, 76))
     assert 0.04 < sure < 0.15 and 0 < unsure < 0.1 * sure  # the step is much steeper, or hardly steeper
-    assert crisp[..., 66:78, 46:60].abs().max() < 0.002  # skin stays as it is
+    assert crisp[..., 66:78, 46:60].abs().max() < 0.0025  # skin stays as it is, to .6 of a grey level
     lightest = nets.F.max_pool2d(face, 3, 1, 1)
     assert -0.001 < (face + crisp - lightest).max() - nets.OVERSHOOT < 1e-5  # no halo, and no dot
     assert torch.equal(crisp * (1 - square_region(128)), torch.zeros_like(crisp))

@@ -247,7 +247,7 @@ def test_texture_becomes_as_strong_as_that_of_the_face_and_nothing_else_changes(
     run("complete", folder, 4)
     before = torch.load(folder / "runs" / "complete.pt", weights_only=False)["average"]
     first = run("texture", folder, 4, "--start", str(folder / "runs" / "complete.pt"), "--rate", "1e-9")
-    scores = run("texture", folder, 400, "--start", str(folder / "runs" / "complete.pt"), "--rate", "0.05")
+    scores = run("texture", folder, 640, "--start", str(folder / "runs" / "complete.pt"), "--rate", "0.05")
     after = torch.load(folder / "runs" / "texture.pt", weights_only=False)
     assert after["parts"] == ("texture",) and first["gradientRatio"] < 0.3
     assert scores["gradientRatio"] == pytest.approx(0.9, abs=0.25)
