@@ -45,7 +45,7 @@ import precision
 import thaw
 from network import COARSE, CROP, PRESETS
 
-EYES = Path(__file__).parents[1] / "eye-locator.onnx"  # aligns real masked photos
+EYE_LOCATOR = Path(__file__).parents[1] / "eye-locator.onnx"  # aligns real masked photos
 VALIDATION_FACES = 160  # a quarter of them at 256x256
 TURNED = 25.0  # degrees by which the validation faces are turned further for `turnedPsnr`
 WINDOW = 160  # px at 256x256 around the region: what the refiner and the critic train on
@@ -127,7 +127,7 @@ class Segment(Stage):
             found = network.segmenter(both).sigmoid()
             return ((found[:1] + found[1:].flip(-1)) / 2)[0, 0].numpy()
 
-        self.worn = faces_data.read_worn(data, "train", locate.published(EYES), probability)
+        self.worn = faces_data.read_worn(data, "train", locate.published(EYE_LOCATOR), probability)
         print(f"segment: {len(self.worn)} real masks with weak outlines", flush=True)
 
     def loss(self, network, batch, progress):
@@ -258,7 +258,7 @@ class Contest:
     tint: float = 6.0  # of what a pixel's error has beside its mean over the channels: lips of a wrong colour are seen at once
     matching: float = 2.0
     specks: float = 10.0  # of fine contrast that the truth does not have nearby: a critic alone lets dots pass for texture
-    lack: float = 0.0  # of fine contrast that the truth has nearby and ours has not: where the visible face tells of it (beards, age), it may be drawn
+    lack: float = 0.0  # of fine contrast that the truth has nearby and ours has not
     excess: float = 0.4  # of specks on real masked photos, beyond what the visible face has and in units of it
     adversarial: float = 0.5
     worn: float = 0.0  # share of it that counts on real masked photos
@@ -294,7 +294,7 @@ class Contested(Stage):
         return window(weights.expand(len(region), -1, -1, -1), window_corner(region, wide), wide, 1)
 
     def take_real(self, network, data):
-        look = locate.published(EYES)
+        look = locate.published(EYE_LOCATOR)
         self.worn, self.worn_validation = ([crop for crop, _ in faces_data.worn_crops(data, split, look)] for split in ("train", "val"))
         print(f"{self.name}: {len(self.worn)} real masks", flush=True)
 
@@ -331,7 +331,7 @@ class NaturalCoarse(Contested, Complete):
     """A face that looks natural, at 128x128, where shapes are decided: nose, lips, chin. The refiner stays as it is."""
 
     name, recipe = "natural-coarse", Contested.recipe
-    contest = Contest(adversarial=0.8, worn=0.5, lack=3.0)  # at .5 the gradient energy fell from run to run, .64 to .62; at .8 it rose to .67, at 1.2 to .73; at 1.2 real photos get beads
+    contest = Contest(adversarial=0.8, worn=0.5, lack=3.0)  # at .5 the gradient energy fell from run to run, .64 to .62; at .8 it rose to .67, at 1.2 to .73, with beads on real photos
     critic_widths = (48, 96, 192, 192)
     size = COARSE
 

@@ -259,7 +259,7 @@ def measure(locator: EyeLocator, data: Path, split: str, seed: int = 7) -> dict:
     """Mean eye error over eye distance on faces with made masks, rolled and turned away; presence on faces and on no faces."""
     rng = np.random.default_rng(seed)
     scores: dict[str, float] = {}
-    photos = read_faces(data, split)
+    photos, look_once = read_faces(data, split), looks(locator)
 
     def worn(degrees: float = 0.0) -> list[tuple[np.ndarray, Face]]:
         faces = [turn(p.open().raster, p.landmarks, degrees) if degrees else (p.open().raster, p.landmarks) for p in photos]
@@ -269,7 +269,7 @@ def measure(locator: EyeLocator, data: Path, split: str, seed: int = 7) -> dict:
         errors = []
         for image, face in dressed:
             height = face.box[3] - face.box[1]
-            told, _ = locate_twice(looks(locator), image, face.box + rng.normal(0, 0.04, 4) * height, roll)
+            told, _ = locate_twice(look_once, image, face.box + rng.normal(0, 0.04, 4) * height, roll)
             apart = max(np.hypot(*(face.eyes[:2] - face.eyes[2:])), least * height)
             errors.append(np.hypot(*(told - face.eyes).reshape(2, 2).T).mean() / apart)
         scores[f"eyeError_{name}"] = round(float(np.mean(errors)), 4)
@@ -282,7 +282,6 @@ def measure(locator: EyeLocator, data: Path, split: str, seed: int = 7) -> dict:
     pool = [(image, face.eyes, face.box) for image, face in dressed]
     scenes = read_scenes(data, split)
     windows += [no_face(pool, scenes, rng) for _ in dressed]
-    look_once = looks(locator)
     presence = np.array([look_once(window)[1] for window, _, _ in windows])
     labels = np.array([label for _, _, label in windows])
     order = presence.argsort().argsort() + 1
