@@ -40,6 +40,7 @@ TURNED_TIMES = 3.0  # as often as frontal faces is one drawn whose nose lies bey
 TURN_SHARE = 0.4  # of the faces are turned further away: 1 in 63 has its nose beyond .2 .. .8 of the jaw, of worn masks many more
 WORN_SHARE = 0.3  # of the segmenter's samples, once real masks have weak outlines
 LOW_SHARE = 0.08  # of the segmenter's masks are worn under the nose on top of those drawn so by chance: the hardest to outline
+SHORT_SHARE = 0.4  # end well before the ears: on turned heads the cheek between mask and ear, and what crosses it, was taken for mask
 BLEND_SHARE = 0.12  # of them are coloured like the skin around them: masks missed whole were of that kind
 EYE_LEVEL = 0.38  # of the height of a detector's face box
 
@@ -384,7 +385,7 @@ def completion_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, 
     -> image uint8 [3, size, size], true under the region; region uint8 [1, size, size] of 0 and 1.
     """
     image, landmarks = draw_face(faces, rng, jitter)
-    region = loosen(masks.draw_region(landmarks, image.shape, rng), rng)
+    region = loosen(masks.draw_region(landmarks, image.shape, rng, short=rng.random() < SHORT_SHARE), rng)
     light = rng.random()
     if light < BORROW_SHARE:
         image = borrow_light(image, draw_face(faces, rng, jitter)[0], rng.random())
@@ -424,11 +425,12 @@ def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, worn: 
     """
     if worn and rng.random() < WORN_SHARE:
         return worn_crop_sample(worn, rng, size)
-    image, landmarks = draw_face(faces, rng)
+    image, landmarks = draw_face(faces, rng, TURNING)
     image = recolour(image, rng)
     draw, region = rng.random(), np.zeros(image.shape[:2], bool)
     if draw < 0.78:
-        drawn = masks.synthesise(image, landmarks, rng, wear="under-nose" if rng.random() < LOW_SHARE else None)
+        wear = "under-nose" if rng.random() < LOW_SHARE else None
+        drawn = masks.synthesise(image, landmarks, rng, wear=wear, short=rng.random() < SHORT_SHARE)
         image, region = drawn.image, drawn.fabric
         if rng.random() < BLEND_SHARE:
             image = blend_in(image, drawn.region, rng)

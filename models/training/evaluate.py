@@ -510,7 +510,7 @@ def measure(sample, result, region, probability, base):
     return numbers
 
 
-COLUMNS = ("regionPsnr", "regionSsim", "psnr", "ssim", "psnrEq8", "visiblePsnr", "gradientEnergy", "area", "aboveHarmonic", "iou", "leftOver")
+COLUMNS = ("regionPsnr", "regionSsim", "psnr", "ssim", "psnrEq8", "visiblePsnr", "gradientEnergy", "area", "aboveHarmonic", "iou", "leftOver", "strapsLeft")
 
 
 def evaluate_case(case, data, rows, sessions, denoiser, ridges, limit, sheet, bases=None):
@@ -563,29 +563,31 @@ def _write_sheet(path, lines, titles):
 
 
 def load_outlines(path):
-    """Hand-drawn outlines: list of {"file": str, "eyes": [2, 2], "polygons": list of [N, 2]}, pixels of the delivered photo."""
+    """Hand-drawn outlines: list of {"file": str, "eyes": [2, 2], "polygons": list of [N, 2], "straps": lines [N, 2]}, pixels of the delivered photo."""
     return [{"file": outline["file"], "eyes": np.array(outline["eyes"], float).reshape(2, 2),
-             "polygons": [np.array(polygon, float).reshape(-1, 2) for polygon in outline["polygons"]]}
+             **{lines: [np.array(line, float).reshape(-1, 2) for line in outline.get(lines, [])] for lines in ("polygons", "straps")}}
             for outline in json.loads(Path(path).read_text())["outlines"]]
 
 
 def outlined_crop(outline, shape):
-    """Where the outlined mask lies in the aligned crop of a photo of `shape`: the 2x3 matrix photo to crop, the fabric and what of the
-    crop lies inside the photo, both bool [256, 256]."""
+    """Where the outlined mask lies in the aligned crop of a photo of `shape`: the 2x3 matrix photo to crop, the fabric, the course of the
+    straps beside it, one pixel wide, and what of the crop lies inside the photo, all bool [256, 256]."""
     to_crop = similarity(outline["eyes"], CROP_EYES)
-    drawn = np.zeros((CROP, CROP), np.uint8)
+    fabric, straps = np.zeros((2, CROP, CROP), np.uint8)
     for polygon in outline["polygons"]:
-        cv2.fillPoly(drawn, [np.round(move(polygon, to_crop) * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
+        cv2.fillPoly(fabric, [np.round(move(polygon, to_crop) * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
+    for line in outline["straps"]:
+        cv2.polylines(straps, [np.round(move(line, to_crop) * 16).astype(np.int32)], False, 1, 1, cv2.LINE_8, 4)
     inside = cv2.warpAffine(np.ones(shape[:2], np.uint8), to_crop, (CROP, CROP)) > 0
-    return to_crop, (drawn > 0) & inside, inside
+    return to_crop, (fabric > 0) & inside, (straps > 0) & (fabric == 0) & inside, inside
 
 
 def evaluate_real(data, sessions, outlines, sheet):
-    """Case V: intersection over union with hand-checked outlines, in the aligned crop; share of mask pixels left over."""
+    """Case V: intersection over union with hand-checked outlines, in the aligned crop; share of mask and of strap pixels left over."""
     records, lines = [], []
     for outline in load_outlines(outlines):
         photo = cv2.cvtColor(cv2.imread(str(Path(data) / "masked" / outline["file"])), cv2.COLOR_BGR2RGB)
-        to_crop, garment, inside = outlined_crop(outline, photo.shape)
+        to_crop, garment, straps, inside = outlined_crop(outline, photo.shape)
         crop = warp(photo, to_crop, (CROP, CROP))
         line = [_outlined(crop, garment)]
         for name, session in sessions.items():
@@ -593,7 +595,8 @@ def evaluate_real(data, sessions, outlines, sheet):
             # Straps are not outlined: an opening of 9 px takes them off the answer. Beyond the photo's edge nothing counts.
             guess = (cv2.morphologyEx((probability > 0.5).astype(np.uint8), cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))) > 0) & inside
             iou = float((guess & garment).sum() / max((guess | garment).sum(), 1))
-            records.append({"case": "V", "row": name, "file": outline["file"], "iou": iou, "leftOver": float((garment & ~region).sum() / garment.sum()), "area": float(garment.mean())})
+            left, straps_left = (float((part & ~region).sum() / part.sum()) if part.any() else math.nan for part in (garment, straps))
+            records.append({"case": "V", "row": name, "file": outline["file"], "iou": iou, "leftOver": left, "strapsLeft": straps_left, "area": float(garment.mean())})
             line += [_outlined(crop, guess), np.clip(np.round(unmasked), 0, 255).astype(np.uint8)]
         lines.append(line)
     _write_sheet(sheet, lines, ["outline", *(title for name in sessions for title in (f"{name}: found", name))])
@@ -616,12 +619,12 @@ def summarise(records):
         rows = [record for record in records if record["case"] == case]
         out += [f"## Case {case}", ""]
         if case == "V":
-            out += ["| row | IoU (95 %) | median | left over | n |", "|---|---|---|---|---|"]
+            out += ["| row | IoU (95 %) | median | left over | straps left over | n |", "|---|---|---|---|---|---|"]
             for name in dict.fromkeys(record["row"] for record in rows):
                 mine = [record for record in rows if record["row"] == name]
                 iou = [record["iou"] for record in mine]
                 low, high = bootstrap_interval(iou)
-                out.append(f"| {name} | {np.mean(iou):.3f} ({low:.3f} .. {high:.3f}) | {np.median(iou):.3f} | {np.mean([r['leftOver'] for r in mine]):.2%} | {len(mine)} |")
+                out.append(f"| {name} | {np.mean(iou):.3f} ({low:.3f} .. {high:.3f}) | {np.median(iou):.3f} | {_mean(mine, 'leftOver'):.2%} | {_mean(mine, 'strapsLeft'):.1%} | {len(mine)} |")
             out.append("")
             continue
         out += ["| row | region PSNR (95 %) | above harmonic | region SSIM | PSNR | SSIM | psnrEq8 | visible PSNR | gradient energy | area | IoU | left over | n |",

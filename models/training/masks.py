@@ -81,18 +81,19 @@ class Distracted:
     kind: str
 
 
-def synthesise(face, landmarks, rng, family=None, wear=None, templates=None):
+def synthesise(face, landmarks, rng, family=None, wear=None, templates=None, short=False):
     """Draws one mask onto a face, about 6 ms at 256x256 on one CPU core.
 
     face: uint8 [H, W, 3] RGB. landmarks: float [68, 2] pixels, may lie outside the picture. rng: numpy Generator, the only
     source of chance. family: one of FAMILIES, default drawn from the trained ones. wear: one of WEARS, default drawn.
-    templates: folder of RGBA mask pictures (data/mask-templates), needed for family "template" only.
+    templates: folder of RGBA mask pictures (data/mask-templates), needed for family "template" only. short: the mask ends well
+    before the ears, most on the near side of a turned head, and its loops or bands cross the bare cheek, up to the hair.
     Returns MaskedFace. Raises ValueError for an unknown family or wear, a wrong shape, or a missing template folder.
     """
     landmarks = _checked(face.shape, landmarks, family, wear)
     family = family or _weighted(rng, FAMILY_WEIGHTS)
     wear = wear or _weighted(rng, WEAR_WEIGHTS)
-    outline = _outline(landmarks, family, wear, rng)
+    outline = _outline(landmarks, family, wear, rng, short)
     light = _illumination(face, landmarks, outline, rng)
     if family == "template":
         solid, fabric, box = _template_layer(face.shape, landmarks, outline, light, rng, templates)
@@ -115,14 +116,14 @@ def distract(face, landmarks, rng, kind=None):
     return Distracted(image, covered, kind)
 
 
-def draw_region(landmarks, shape, rng):
+def draw_region(landmarks, shape, rng, short=False):
     """The region a mask would cover, without painting it: the same outlines and straps as `synthesise`, about 0.5 ms.
 
-    landmarks: float [68, 2] pixels. shape: (H, W) or (H, W, 3). Returns bool [H, W].
+    landmarks: float [68, 2] pixels. shape: (H, W) or (H, W, 3). short: as in `synthesise`. Returns bool [H, W].
     """
     landmarks = _checked(shape, landmarks, None, None)
     family, wear = _weighted(rng, FAMILY_WEIGHTS), _weighted(rng, WEAR_WEIGHTS)
-    outline = _outline(landmarks, family, wear, rng)
+    outline = _outline(landmarks, family, wear, rng, short)
     region = np.zeros(shape[:2], np.uint8)
     _fill(region, outline.polygon)
     grow = int(round(rng.uniform(0, 3) * outline.unit / 60))
@@ -153,7 +154,7 @@ _SHAPES = {
 }
 
 
-def _outline(points, family, wear, rng):
+def _outline(points, family, wear, rng, short=False):
     shape = {name: rng.uniform(*limits) for name, limits in _SHAPES[family].items()}
     left_eye, right_eye = points[36:42].mean(0), points[42:48].mean(0)
     nose_root, nose_tip, chin, lip = points[27], points[30], points[8], points[57]
@@ -181,6 +182,8 @@ def _outline(points, family, wear, rng):
     axis = (top + bottom) / 2
     # -1 (the nose tip lies over the left end of the jaw) .. 0 (frontal) .. 1 (over the right end)
     turned = float(np.clip(2 * ((nose_tip - points[0]) @ (points[16] - points[0])) / max(float((points[16] - points[0]) @ (points[16] - points[0])), 1e-6) - 1, -1, 1))
+    # by how much, in half face widths, the mask may end before the ear on either side
+    bare = [min(0.45, 0.1 + 0.8 * max(0.0, towards)) if short else 0.0 for towards in (turned, -turned)]
     sides = []
     for flip in (False, True):
         jaw = points[16::-1][:9] if flip else points[:9]
@@ -189,6 +192,8 @@ def _outline(points, family, wear, rng):
         lower = _along(jaw, shape["low"] + 4 * jitter[1])
         middle = _along(jaw, (shape["side"] + shape["low"]) / 2)
         inset = shape["inset"] + jitter[2]
+        if short:
+            inset += rng.uniform(0.0, bare[flip])
         # The fabric is stiff: in profile it stands off the cheek instead of following every landmark into the face.
         upper = upper + (_project(axis, upper, down) - upper) * inset
         lower = lower + (_project(axis, lower, down) - lower) * inset
@@ -207,11 +212,11 @@ def _outline(points, family, wear, rng):
         lower = lower + outward * (rng.uniform(0.0, 0.06) + overhang)
         chinward = chinward + outward * (rng.uniform(0.0, 0.14) + 0.6 * overhang)
         # The upper edge runs from the corner to the nose as an arch (level with the top until late) or as a saddle.
-        cheek_at, near_at = rng.uniform(0.4, 0.55), rng.uniform(0.1, 0.17)
+        cheek_at, beside_at = rng.uniform(0.4, 0.55), rng.uniform(0.1, 0.17)
         arch = (1 - shape["notch"]) * 0.5 * max(0.0, float((upper - top) @ down))
         cheek = top + (upper - top) * cheek_at + down * (unit * shape["dip"] - arch * 0.6)
-        near = top + (upper - top) * near_at + down * (unit * shape["dip"] * shape["notch"] * rng.uniform(0.2, 0.7) - arch * 0.2)
-        sides.append((near, cheek, upper, middle, lower, chinward))
+        beside = top + (upper - top) * beside_at + down * (unit * shape["dip"] * shape["notch"] * rng.uniform(0.2, 0.7) - arch * 0.2)
+        sides.append((beside, cheek, upper, middle, lower, chinward))
     (nl, cl, ul, ml, ll, bl), (nr, cr, ur, mr, lr, br) = sides
 
     upper_edge = _spline(np.array([ul, cl, nl, top, nr, cr, ur]), 4)
@@ -228,11 +233,11 @@ def _outline(points, family, wear, rng):
     knots = [(*ul, -1, 0), (*cl, -0.5, 0), (*nl, -0.15, 0), (*top, 0, 0), (*nr, 0.15, 0), (*cr, 0.5, 0), (*ur, 1, 0), (*ml, -1, 0.5), (*mr, 1, 0.5)]
     knots += [(*ll, -1, 0.8), (*lr, 1, 0.8), (*bl, -0.55, 0.97), (*br, 0.55, 0.97), (*bottom, 0, 1), (*tip, 0, 0.45)]
     knots += [(*(0.5 * (ml + tip)), -0.5, 0.48), (*(0.5 * (mr + tip)), 0.5, 0.48), (*(0.5 * (tip + bottom)), 0, 0.73)]
-    straps = () if family in ("gaiter", "bandana") else _straps(points, sides, down, across, unit, family, rng)
+    straps = () if family in ("gaiter", "bandana") else _straps(points, sides, down, across, unit, family, rng, bare)
     return Outline(polygon, np.array(knots, np.float32), straps, unit)
 
 
-def _straps(points, sides, down, across, unit, family, rng):
+def _straps(points, sides, down, across, unit, family, rng, bare):
     """Two ear loops a side, or head bands. A side turned away from the camera has no room for a strap and gets none."""
     style = rng.uniform()
     bands = family == "respirator" and style < 0.45
@@ -241,7 +246,8 @@ def _straps(points, sides, down, across, unit, family, rng):
     if rng.uniform() < 0.06:
         return ()  # hidden behind hair
     straps = []
-    for (_, _, upper, _, lower, _), jaw0, jaw2, outward in ((sides[0], points[0], points[2], -across), (sides[1], points[16], points[14], across)):
+    ends = ((sides[0], points[0], points[2], -across, bare[0]), (sides[1], points[16], points[14], across, bare[1]))
+    for (_, _, upper, _, lower, _), jaw0, jaw2, outward, cheek in ends:
         room = float((jaw0 - points[27]) @ outward)
         if room < 0.45 * unit:
             continue
@@ -251,6 +257,11 @@ def _straps(points, sides, down, across, unit, family, rng):
         if bands:
             above = ear - down * unit * rng.uniform(0.1, 0.5)
             below = jaw2 + outward * unit * rng.uniform(0.05, 0.2) + down * unit * rng.uniform(-0.3, 0.3)
+        if cheek:  # the ear of a near cheek lies farther back than any landmark, and bands go on over the hair
+            back = outward * unit * rng.uniform(0.0, cheek)
+            above, below = above + back, below + back
+            if bands:
+                above = above - down * unit * rng.uniform(0.0, 0.8)
         if ties:
             above = above - down * unit * 0.4
             below = jaw2 + outward * unit * 0.1 + down * unit * 0.4

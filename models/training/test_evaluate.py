@@ -220,6 +220,10 @@ def test_the_hand_drawn_outlines_are_sound():
             cv2.fillPoly(drawn, [np.round(evaluate.move(polygon, to_crop)).astype(np.int32)], 1)
         rows, columns = np.nonzero(drawn)
         assert 0.04 < drawn.mean() < 0.4, outline["file"]
+        near = cv2.dilate(drawn.astype(np.uint8), np.ones((17, 17)))
+        for strap in outline["straps"]:
+            ends = np.clip(np.round(evaluate.move(strap, to_crop)).astype(int), 0, 255)
+            assert near[ends[:, 1], ends[:, 0]].any(), outline["file"]  # it begins at the mask
         assert 125 < rows.mean() < 215 and 85 < columns.mean() < 171, outline["file"]
 
 

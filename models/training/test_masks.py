@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+import data
 import masks
 
 DATA = Path(os.environ.get("UNMASK_DATA", "/nonexistent"))
@@ -52,6 +53,19 @@ def test_the_same_seed_draws_the_same_mask(family):
 def test_another_seed_draws_another_mask():
     one, two = (masks.synthesise(a_face(), masks.EXAMPLE_LANDMARKS, np.random.default_rng(seed), "cloth") for seed in (1, 2))
     assert not np.array_equal(one.region, two.region)
+
+
+def test_a_short_mask_bares_the_near_cheek_of_a_turned_head_and_its_straps_cross_it():
+    _, points = data.turn(np.asarray(a_face()), masks.EXAMPLE_LANDMARKS, 30)
+    points = points if points[30, 0] > points[[0, 16], 0].mean() else points * (-1, 1) + (255, 0)  # turned to the right: the near cheek is on the left
+
+    def left_ends(short):
+        drawn = [masks.synthesise(a_face(), points, np.random.default_rng(seed), "surgical", "full", short=short) for seed in range(20)]
+        fabric = [cv2.morphologyEx(one.fabric.astype(np.uint8), cv2.MORPH_OPEN, np.ones((9, 9))) > 0 for one in drawn]
+        return [np.mean([np.nonzero(shape.any(0))[0][0] for shape in shapes]) for shapes in (fabric, [one.region for one in drawn])]
+
+    (fabric, region), (short_fabric, short_region) = left_ends(False), left_ends(True)
+    assert short_fabric > fabric + 8 and short_region < region - 2  # px: the fabric ends sooner, its straps go farther
 
 
 @pytest.mark.parametrize("family", DRAWN)

@@ -42,10 +42,11 @@ def test_the_same_command_writes_the_same_lines(data, tmp_path):  # noqa: F811
 def test_an_outline_is_drawn_in_the_crop_and_knows_the_edge_of_its_photo(tmp_path):
     (tmp_path / "masked").mkdir()
     cv2.imwrite(str(tmp_path / "masked" / "a.png"), np.full((100, 120, 3), 90, np.uint8))
-    outline = {"file": "a.png", "eyes": [40, 50, 70, 50], "polygons": [[40, 60, 70, 60, 70, 80, 40, 80]]}
+    outline = {"file": "a.png", "eyes": [40, 50, 70, 50], "polygons": [[40, 60, 70, 60, 70, 80, 40, 80]], "straps": [[70, 60, 80, 60]]}
     (tmp_path / "outlines.json").write_text(json.dumps({"outlines": [outline]}))
     (line,) = render_cases.render_outlines(tmp_path, tmp_path / "out", tmp_path / "outlines.json")
     region = cv2.imread(str(tmp_path / "out" / line["region"]), cv2.IMREAD_GRAYSCALE)  # [256, 256], twice the photo's size
     assert (float(line["a"]), float(line["b"])) == (2, 0)
     assert (region[160, 128], region[130, 128], region[230, 128]) == (255, 128, 0)
     assert (region == 255).mean() == pytest.approx(60 * 40 / 256**2, rel=0.06)
+    assert 18 <= (region == 192).sum() <= 20  # 10 px of the photo, beside the fabric

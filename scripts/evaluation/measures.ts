@@ -1,5 +1,6 @@
 import { meanSquaredError, psnr, psnrEq8, regionPsnr, regionSsim, ssim } from '#image/quality.ts';
 import type { Plane, Raster } from '#image/raster.ts';
+import { openRegion, planeOf } from './planes.ts';
 
 /** What is measured of one answer; null where it does not apply or nothing was found. The names are evaluate.py's, in its results.csv too. */
 export const measureNames = [
@@ -13,6 +14,7 @@ export const measureNames = [
   'area',
   'iou',
   'leftOver',
+  'strapsLeft',
 ] as const;
 export type MeasureName = (typeof measureNames)[number];
 export type Measures = Readonly<Record<MeasureName, number | null>>;
@@ -28,6 +30,7 @@ export const nothingMeasured: Measures = {
   area: null,
   iou: null,
   leftOver: null,
+  strapsLeft: null,
 };
 
 export type Answer = {
@@ -51,6 +54,7 @@ export function measureAnswer(
   const { width, height } = truth;
   const visible = { width, height, data: garment.data.map((value) => (value > 0 ? 0 : 1)) };
   return {
+    ...nothingMeasured,
     regionPsnr: regionPsnr(raster, truth, garment),
     regionSsim: finiteOrNull(regionSsim(raster, truth, insideMargin(garment))),
     psnr: psnr(raster, truth),
@@ -61,6 +65,26 @@ export function measureAnswer(
     area: shareOf(garment.data, (value) => value > 0),
     iou: probability === undefined ? null : intersectionOverUnion(fabric, atLeastHalf(probability)),
     leftOver: restored === undefined ? null : shareLeftOver(garment, restored),
+  };
+}
+
+/**
+ * All that can be said of an answer to a photo without a truth. `drawn`: the mask as a hand outlined it, in the answer's framing: 255 fabric,
+ * 192 the course of straps, 128 beside them, 0 beyond the photo's edge, where nothing counts.
+ */
+export function measureOutline(drawn: Raster, { restored, probability }: Answer): Measures {
+  if (!restored || !probability) return nothingMeasured;
+  const [fabric, worn, inside] = [planeOf(drawn, 255), planeOf(drawn, 192), planeOf(drawn, 128)];
+  const straps = { ...worn, data: worn.data.map((value, pixel) => value - (fabric.data[pixel] ?? 0)) };
+  // Straps are not in the outline: an opening takes them off the answer.
+  const opened = openRegion(atLeastHalf(probability));
+  const guess = { ...opened, data: opened.data.map((value, pixel) => value * (inside.data[pixel] ?? 0)) };
+  return {
+    ...nothingMeasured,
+    area: shareOf(fabric.data, (value) => value > 0),
+    iou: intersectionOverUnion(fabric, guess),
+    leftOver: shareLeftOver(fabric, restored),
+    strapsLeft: shareLeftOver(straps, restored),
   };
 }
 

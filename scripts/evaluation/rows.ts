@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { cropSize } from '#image/geometry.ts';
-import type { Raster } from '#image/raster.ts';
 import { warpRaster } from '#image/warp.ts';
 import type { Denoiser } from '#pipeline/ports.ts';
 import { createDenoiser } from '#vision/denoiser.ts';
@@ -9,17 +8,8 @@ import { openDetector } from '#vision/open-detector.ts';
 import { type AnswerTools, networkAnswer, pipelineAnswer, readRaster, unmaskCrop } from './answers.ts';
 import { type CaseName, isDenoisedWhole } from './case-names.ts';
 import type { CasePhoto } from './case-photos.ts';
-import {
-  type Answer,
-  atLeastHalf,
-  intersectionOverUnion,
-  type Measures,
-  measureAnswer,
-  nothingMeasured,
-  shareLeftOver,
-  shareOf,
-} from './measures.ts';
-import { changedPixels, openRegion, planeOf } from './planes.ts';
+import { type Answer, type Measures, measureAnswer, measureOutline, nothingMeasured } from './measures.ts';
+import { changedPixels, planeOf } from './planes.ts';
 import { type Result, resultOf } from './results-file.ts';
 
 /** One line of every table: something that takes masks off, or leaves them on. */
@@ -113,25 +103,9 @@ export async function measureRow(row: Row, photo: CasePhoto, codec: AnswerTools[
 
 async function measured(answer: Answer, photo: CasePhoto, codec: AnswerTools['codec']): Promise<Measures> {
   const drawn = await readRaster(photo.region, codec);
-  if (photo.truth === undefined) return measuredOutline(answer, drawn);
+  if (photo.truth === undefined) return measureOutline(drawn, answer);
   const covered = { garment: planeOf(drawn, 1), fabric: planeOf(drawn, 255) };
   return measureAnswer(await readRaster(photo.truth, codec), covered, answer);
-}
-
-/** Case V has no truth, but an outline in the crop's framing: 255 fabric, 128 beside it, 0 beyond the photo's edge, where nothing counts. */
-function measuredOutline({ restored, probability }: Answer, drawn: Raster): Measures {
-  if (!restored || !probability) return nothingMeasured;
-  const fabric = planeOf(drawn, 255);
-  const inside = planeOf(drawn, 128);
-  // Straps are not outlined: an opening takes them off the answer.
-  const opened = openRegion(atLeastHalf(probability));
-  const guess = { ...opened, data: opened.data.map((value, pixel) => value * (inside.data[pixel] ?? 0)) };
-  return {
-    ...nothingMeasured,
-    area: shareOf(fabric.data, (value) => value > 0),
-    iou: intersectionOverUnion(fabric, guess),
-    leftOver: shareLeftOver(fabric, restored),
-  };
 }
 
 const hashOf = (...identities: readonly { readonly sha256: string }[]): string =>

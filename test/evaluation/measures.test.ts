@@ -4,12 +4,13 @@ import { createRaster, type Plane, type Raster } from '#image/raster.ts';
 import {
   gradientEnergy,
   intersectionOverUnion,
+  type MeasureName,
   measureAnswer,
-  measureNames,
+  measureOutline,
   shareLeftOver,
 } from '../../scripts/evaluation/measures.ts';
 
-type Vector = Readonly<Record<(typeof measureNames)[number] | 'width' | 'height', number>>;
+type Vector = Readonly<Record<Exclude<MeasureName, 'strapsLeft'> | 'width' | 'height', number>>;
 const vectors: readonly Vector[] = JSON.parse(readFileSync(new URL('vectors/measures.json', import.meta.url), 'utf8'));
 
 const plane = (width: number, height: number, value: (x: number, y: number) => number): Plane => ({
@@ -49,7 +50,10 @@ test.each(vectors)('$width x $height: every figure is that of evaluate.py', ({ w
       probability: plane(width, height, (x, y) => ((x * 31 + y * 17) % 97) / 96),
     },
   );
-  for (const name of measureNames) expect(measures[name], name).toBeCloseTo(expected[name], 9);
+  for (const [name, value] of Object.entries(expected)) {
+    expect(measures[name as keyof typeof expected], name).toBeCloseTo(value, 9);
+  }
+  expect(measures.strapsLeft).toBeNull();
 });
 
 test('gradient energy of a ramp by hand', () => {
@@ -84,4 +88,16 @@ test('overlap and left-over of two regions by hand', () => {
       other,
     ),
   ).toBeNull();
+});
+
+test('of an outlined mask: the fabric and, apart from it, the straps left over', () => {
+  // Fabric on the left half, a strap of 10 px along row 4, nothing known from column 30 on.
+  const drawn = raster(40, 20, (x, y) => (x < 20 ? 255 : y === 4 && x < 30 ? 192 : x < 30 ? 128 : 0));
+  const found = plane(40, 20, (x, y) => Number(x < 15 || x >= 30 || (y >= 3 && y <= 5 && x < 23)));
+  const measures = measureOutline(drawn, { raster: drawn, restored: found, probability: found });
+  expect(measures.leftOver).toBeCloseTo((5 * 17) / (20 * 20), 12);
+  expect(measures.strapsLeft).toBeCloseTo(0.7, 12);
+  expect(measures.iou).toBeCloseTo(15 / 20, 1);
+  const bare = raster(40, 20, (x) => (x < 20 ? 255 : 128));
+  expect(measureOutline(bare, { raster: bare, restored: found, probability: found }).strapsLeft).toBeNull();
 });
