@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("first", type=Path, help="checkpoint or exported .onnx")
     parser.add_argument("second", type=Path, help="checkpoint or exported .onnx")
-    parser.add_argument("--part", choices=("completer", "refiner"), default="refiner")
+    parser.add_argument("--part", choices=("segmenter", "completer", "refiner"), default="refiner")
     parser.add_argument("--share", type=float, default=0.5, help="of the second, 0 to 1")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--preset", choices=sorted(nets.PRESETS), default="small")

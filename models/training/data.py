@@ -516,7 +516,15 @@ def weak_outline(crop: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray,
     garment |= without_holes(garment) & lower & ~skin  # a print is mask, the cheek between an ear loop and the mask is not
     known = np.where(garment, ((likely > 0.5) | lower) & ~skin, (likely < 0.05) | skin)  # not what may be a strap, which GrabCut drops
     known &= cv2.morphologyEx(garment.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) == 0  # at half size, an edge is a guess
+    known &= garment | ~thin_lines(small)  # a strap that the segmenter missed would teach it to miss more
     return tuple(cv2.resize(a.astype(np.uint8), (CROP, CROP), interpolation=cv2.INTER_NEAREST) > 0 for a in (garment, known))
+
+
+def thin_lines(small: np.ndarray) -> np.ndarray:
+    """Pixels of lines up to four pixels wide, lighter or darker than both sides: straps, and hair and wrinkles. uint8 [128, 128, 3] -> bool [128, 128]"""
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    lines = np.maximum(*(cv2.morphologyEx(grey, kind, disc(2)) for kind in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)))
+    return cv2.dilate((lines > 20).astype(np.uint8), disc(1)) > 0
 
 
 def plainly_skin(small: np.ndarray, likely: np.ndarray) -> np.ndarray:

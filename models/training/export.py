@@ -317,7 +317,7 @@ def loss(exact: ort.InferenceSession, rounded: ort.InferenceSession, given: Judg
 
 
 def telling_seed(running: ort.InferenceSession, task: str) -> int:
-    """A ramp in which an unmasker finds a region of 3 to 60 % of the crop, so that its fixture exercises the completion."""
+    """The ramp in which an unmasker finds a region nearest to a fifth of the crop, so that its fixture shows kept and completed pixels."""
     if task != "unmask":
         return 1
     areas = {seed: float(running.run(["region"], {"image": ramp(seed)})[0].mean()) for seed in range(1, 9)}

@@ -27,8 +27,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 CROP = 256  # px, side of the aligned face crop
 COARSE = 128  # px, side at which the face is completed
 TOP = 64  # px, first row that the refiner looks at: 1 mask in 336 reached above it, with half a per cent of its region
-CRISPNESS = 10.5  # times the detail of a contour is added to the natural coarse face, whose lips and nostrils are too soft ...
-CONTOUR = 0.04  # ... of a contour: detail, of 1, from which half of it counts, so that skin stays as it is ...
+CRISPNESS = 16.0  # times the detail of a contour is added to the natural coarse face, whose lips and nostrils are too soft ...
+CONTOUR = 0.035  # ... of a contour: detail, of 1, from which half of it counts, so that skin stays as it is ...
 DOUBT = 0.04  # ... and where face and mirrored face differ by less than this, so that what is not known stays soft
 UNSURE = 0.035  # ... and less of all where face and mirrored face differ by this on average: a median turned head .040, a frontal one .027
 OVERSHOOT = 0.03  # of 1: more of it draws dark dots and hooks at the ends of nostrils and lips
@@ -57,6 +57,8 @@ class UnmaskerConfig:
     threshold: float = 0.3  # mask probability that counts as mask: a rest of it is seen sooner than a pixel of skin too many
     grow: int = 6  # px at 256: dilation of the thresholded mask ...
     shrink: int = 3  # ... and the erosion after it; holes up to 2 x grow close, the edge moves out by grow - shrink
+    core: int = 5  # px at 128: where the region reaches as far to every side it is fabric, from which straps hang
+    reach: int = 16  # steps of 4 px at 128 along a strap: half of the crop
     minimum_area: float = 0.004  # share of the crop; less mask than this is a false alarm and nothing is erased
 
 
@@ -243,19 +245,23 @@ class SubspaceFill(nn.Module):
     def solve(self, weight: Tensor, right: Tensor) -> Tensor:
         """(1 + basis' weight basis) z = right by conjugate gradients. [N, cells], [N, components] -> [N, components]
 
-        Preconditioned by the diagonal, without which rounding errors grow until two runtimes disagree in the third digit.
+        Preconditioned by the diagonal, and every residual made orthogonal to those before it, as it would be without rounding errors:
+        they grow until two runtimes disagree in the third digit, most where little of a face is seen.
         """
         scale = (1 + weight @ self.basis.square()).rsqrt()
         z, residual = torch.zeros_like(right), right * scale
         direction, power = residual, residual.square().sum(1, keepdim=True)
+        before = (residual * (power + 1e-12).rsqrt()).unsqueeze(1)  # [N, step, components], unit vectors
         for _ in range(self.steps):
             along = direction * scale
             image = (along + ((along @ self.basis.T) * weight) @ self.basis) * scale
             step = power / ((direction * image).sum(1, keepdim=True) + 1e-12)
             z = z + step * direction
             residual = residual - step * image
-            before, power = power, residual.square().sum(1, keepdim=True)
-            direction = residual + power / (before + 1e-12) * direction
+            residual = residual - ((before @ residual.unsqueeze(2)) * before).sum(1)
+            last, power = power, residual.square().sum(1, keepdim=True)
+            before = torch.cat([before, (residual * (power + 1e-12).rsqrt()).unsqueeze(1)], 1)
+            direction = residual + power / (last + 1e-12) * direction
         return z * scale
 
 
@@ -428,7 +434,7 @@ def contours(coarse: Tensor, doubt: Tensor, region: Tensor) -> Tensor:
     fine, inside = detail(coarse), region * (1 - outline(region.shape[-1], region.device))
     overall = (doubt * inside).sum((2, 3), keepdim=True) / inside.sum((2, 3), keepdim=True).clamp_min(1)
     sure = 1 / (1 + (doubt / DOUBT).square()) / (1 + (overall / UNSURE) ** 6)
-    crisp = coarse + CRISPNESS * sure * fine * fine.square() / (fine.square() + CONTOUR**2)
+    crisp = coarse + CRISPNESS * sure * fine * fine**4 / (fine**4 + CONTOUR**4)
     darkest, brightest = -F.max_pool2d(-coarse, 3, 1, 1), F.max_pool2d(coarse, 3, 1, 1)
     return torch.minimum(torch.maximum(crisp, darkest - OVERSHOOT), brightest + OVERSHOOT) - coarse
 
@@ -507,11 +513,26 @@ def region_from(probability: Tensor, config: UnmaskerConfig) -> Tensor:
     """The region to erase: thresholded, holes closed, grown, and empty when hardly anything was found. [N, 1, 256, 256] -> same
 
     A wide hole is a print or a valve when it lies in the middle of the lower face; elsewhere it is the cheek inside an ear loop.
+    What does not hang together with anything as wide as fabric is no strap: cords, hair and false alarms in the background.
     """
     found = (probability > config.threshold).to(probability.dtype)
     enough = (found.mean((1, 2, 3), keepdim=True) > config.minimum_area).to(found.dtype)
     closed = erode(dilate(found, config.grow), config.shrink) * enough
+    closed = closed * hanging_together(closed, config)
     return torch.maximum(closed, inside_the_mouth_box(between(closed, 2) * between(closed, 3)))
+
+
+def hanging_together(region: Tensor, config: UnmaskerConfig) -> Tensor:
+    """1 where the region can be reached, inside itself and over gaps of up to 8 px, from where it is wide. [N, 1, 256, 256] of 0 and 1 -> the same
+
+    At half size (geodesic dilation, Vincent 1993). Of a region that is wide nowhere all is kept.
+    """
+    small = F.max_pool2d(region, 2)
+    core = erode(small, config.core)
+    reached = torch.where(core.amax((2, 3), keepdim=True) > 0, core, small)
+    for _ in range(config.reach):
+        reached = dilate(reached, 4) * small
+    return F.interpolate(reached, scale_factor=2, mode="nearest")
 
 
 def between(region: Tensor, axis: int) -> Tensor:

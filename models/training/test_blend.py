@@ -52,11 +52,13 @@ def test_a_blend_computes_what_lies_between(tmp_path, monkeypatch):
     assert (answer(0.5) - one).square().mean() == pytest.approx(apart / 4, rel=0.5)
 
 
-def test_only_the_part_asked_for_is_blended():
+@pytest.mark.parametrize("part", ["segmenter", "completer"])
+def test_only_the_part_asked_for_is_blended(part):
     torch.manual_seed(3)
     first = nets.Unmasker(SMALL).eval()
     second = noisy_copy(first)
-    nn.init.normal_(second.completer.head.weight)
-    made = blend.blend(first, second, 0.5, "completer")
-    assert {name.split(".")[0] for name in made} == {"completer"}
-    assert torch.allclose(made["completer.head.weight"], (first.completer.head.weight + second.completer.head.weight) / 2)
+    one, other = (network.get_submodule(part).head.weight for network in (first, second))
+    nn.init.normal_(other)
+    made = blend.blend(first, second, 0.5, part)
+    assert {name.split(".")[0] for name in made} == {part}
+    assert torch.allclose(made[f"{part}.head.weight"], (one + other) / 2)

@@ -326,6 +326,17 @@ def test_skin_that_the_segmenter_took_for_mask_is_known_not_to_be():
     assert (outline & garment).sum() / (outline | garment).sum() > 0.9
 
 
+def test_a_strap_that_the_segmenter_missed_is_not_known_to_be_skin():
+    image, garment = worn_face()
+    image[~garment] = (205, 160, 140)
+    strap = cv2.line(np.zeros((256, 256), np.uint8), (188, 140), (220, 110), 1, 4) > 0
+    image[strap] = (240, 240, 240)
+    outline, known = data.weak_outline(image, np.where(garment, 0.99, 0.01))
+    assert not (known & ~outline)[strap].any()
+    beside = np.roll(strap, 30, 1)
+    assert (known & ~outline)[beside].mean() > 0.9
+
+
 def test_a_mask_of_the_colour_of_skin_is_no_skin():
     image, garment = worn_face()
     image[~garment], image[garment] = (205, 160, 140), (208, 164, 146)

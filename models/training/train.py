@@ -14,7 +14,7 @@
 
 Every stage writes OUT/<stage>.pt (about every two minutes, at the end, on Ctrl-C and on SIGTERM), OUT/<stage>.csv and
 OUT/<stage>.png (curves). `--resume` goes on from OUT/<stage>.pt as if it had never stopped. A checkpoint carries the
-config, the git commit, the seed and the scores. It computes in bf16 where that is faster, else in fp32. `--celeba DIR` trains on
+config, the git commit, the seed and the scores. `--keep` keeps the network of every check as well. It computes in bf16 where that is faster, else in fp32. `--celeba DIR` trains on
 CelebA's published split instead of --data.
 """
 
@@ -688,6 +688,8 @@ class Run:
         if not self.options.quiet:
             print(f"\n{self.rows[-1]}", flush=True)
         self.save()
+        if self.options.keep:
+            self.keep()
         log_path = self.out / f"{self.stage.name}.csv"
         with open(log_path, "w", newline="") as file:
             writer = csv.DictWriter(file, list(dict.fromkeys(name for row in self.rows for name in row)))
@@ -718,6 +720,12 @@ class Run:
         part = self.path.with_suffix(".part")
         torch.save(self.state(), part)
         part.replace(self.path)
+
+    def keep(self) -> None:
+        """The averaged network of this check under a name of its own, to begin or to blend from when a later one turns out worse."""
+        about = ("stage", "parts", "preset", "config", "scores", "images", "seed", "commit")
+        trained = {k: v for k, v in self.average.state_dict().items() if k.split(".")[0] in (self.stage.parts or (k.split(".")[0],))}
+        torch.save({k: v for k, v in self.state().items() if k in about} | {"average": trained}, self.out / f"{self.stage.name}-{self.images}.pt")
 
     def restore(self, saved: dict) -> None:
         self.network.load_state_dict(saved["network"])
@@ -915,6 +923,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="go on from OUT/<stage>.pt")
     parser.add_argument("--start", action="append", help="checkpoint whose trained parts to begin from, or an exported .onnx; may be repeated")
     parser.add_argument("--check-seconds", type=float, default=120, help="time between checkpoints with scores")
+    parser.add_argument("--keep", action="store_true", help="keep the network of every check as OUT/<stage>-<images>.pt: the last of a natural stage is not always the best")
     parser.add_argument("--real", action="store_true", help="learn from real masked photos too (segment: outlined weakly by --start; natural stages: against dots)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0: all")
