@@ -44,7 +44,7 @@ GRID = 32  # cells per side of the linear fill: 8 px a cell
 
 @dataclass(frozen=True)
 class UnmaskerConfig:
-    """Sizes of the blind unmasker. `small` trains on two CPU cores, `base` wants a GPU. A face takes one core of an EPYC 9004 57 ms (`npm run bench`)."""
+    """Sizes of the blind unmasker. `small` trains on two CPU cores, `base` wants a GPU. A face takes one core of an EPYC 9004 or a Xeon 50 to 60 ms (`npm run bench`)."""
 
     segmenter: tuple[int, int, int] = (24, 48, 96)
     edge: int = 16  # channels of the segmenter's full-size part
