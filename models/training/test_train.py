@@ -62,6 +62,26 @@ def test_a_resumed_run_goes_on_where_it_stopped(folder):
     assert after["rows"][:1] == before["rows"] and after["elapsed"] > before["elapsed"]
 
 
+def test_samples_that_end_a_moment_before_the_signal_comes_lose_nothing(folder, monkeypatch):
+    drawn = train.faces_data.batches
+
+    def ending(*options, **more):
+        batches = drawn(*options, **more)
+        yield from (next(batches), next(batches))
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Terminated.")
+
+    def told(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train.faces_data, "batches", ending)
+    monkeypatch.setattr(train.time, "sleep", told)
+    run("complete", folder, 40)
+    assert torch.load(folder / "runs" / "complete.pt", weights_only=False)["steps"] == 2
+    monkeypatch.setattr(train.time, "sleep", lambda _: None)
+    with pytest.raises(RuntimeError, match="DataLoader worker"):  # nobody told us: it ran out of memory
+        run("complete", folder, 40)
+
+
 def test_every_checked_network_is_kept_if_asked_for(folder):
     run("complete", folder, 8, "--keep", "--check-seconds", "0")
     kept = sorted((folder / "runs").glob("complete-*.pt"))

@@ -655,7 +655,9 @@ class Run:
                     checked = self.elapsed
                     self.check(running)
                     clock = time.monotonic()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RuntimeError) as reason:
+            if isinstance(reason, RuntimeError) and not told_as_well(reason):
+                raise
             print("\ninterrupted: saving", flush=True)
         bar.close()
         self.check(running or math.nan)
@@ -937,6 +939,17 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser.parse_args(arguments)
+
+
+def told_as_well(reason: RuntimeError) -> bool:
+    """Whether a process that draws samples ended because all of the job were told to: it may be told a moment before this one."""
+    if not str(reason).startswith("DataLoader worker"):
+        return False
+    try:
+        time.sleep(1)
+    except KeyboardInterrupt:
+        return True
+    return False
 
 
 def stop(*_: object) -> None:
