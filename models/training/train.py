@@ -610,6 +610,10 @@ class Run:
     def trained(self) -> list[nn.Module]:
         return [getattr(self.network, name) for name in self.stage.parts] or [self.network]
 
+    def trains(self, weight: str) -> bool:
+        """Whether a weight of this name belongs to what is trained."""
+        return not self.stage.parts or weight.split(".")[0] in self.stage.parts
+
     def begin(self) -> None:
         """Hook for runs with more state than the network."""
 
@@ -668,7 +672,7 @@ class Run:
         """Moves the averaged weights towards the trained ones (faster in the first steps)."""
         decay = min(self.recipe.ema, (1 + self.steps) / (10 + self.steps))
         mine, theirs = self.average.state_dict(), self.network.state_dict()
-        floats = [k for k in mine if mine[k].is_floating_point() and k.split(".")[0] in (self.stage.parts or (k.split(".")[0],))]
+        floats = [k for k in mine if mine[k].is_floating_point() and self.trains(k)]
         torch._foreach_lerp_([mine[k] for k in floats], [theirs[k] for k in floats], 1 - decay)
 
     @torch.no_grad()
@@ -725,9 +729,10 @@ class Run:
 
     def keep(self) -> None:
         """The averaged network of this check under a name of its own, to begin or to blend from when a later one turns out worse."""
-        about = ("stage", "parts", "preset", "config", "scores", "images", "seed", "commit")
-        trained = {k: v for k, v in self.average.state_dict().items() if k.split(".")[0] in (self.stage.parts or (k.split(".")[0],))}
-        torch.save({k: v for k, v in self.state().items() if k in about} | {"average": trained}, self.out / f"{self.stage.name}-{self.images}.pt")
+        state = self.state()
+        kept = {name: state[name] for name in ("stage", "parts", "preset", "config", "scores", "images", "seed", "commit")}
+        kept["average"] = {name: weight for name, weight in state["average"].items() if self.trains(name)}
+        torch.save(kept, self.out / f"{self.stage.name}-{self.images}.pt")
 
     def restore(self, saved: dict) -> None:
         self.network.load_state_dict(saved["network"])

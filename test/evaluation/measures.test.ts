@@ -6,6 +6,7 @@ import {
   intersectionOverUnion,
   type MeasureName,
   measureAnswer,
+  measureNames,
   measureOutline,
   shareLeftOver,
 } from '../../scripts/evaluation/measures.ts';
@@ -50,10 +51,10 @@ test.each(vectors)('$width x $height: every figure is that of evaluate.py', ({ w
       probability: plane(width, height, (x, y) => ((x * 31 + y * 17) % 97) / 96),
     },
   );
-  for (const [name, value] of Object.entries(expected)) {
-    expect(measures[name as keyof typeof expected], name).toBeCloseTo(value, 9);
+  for (const name of measureNames) {
+    if (name === 'strapsLeft') expect(measures[name]).toBeNull();
+    else expect(measures[name], name).toBeCloseTo(expected[name], 9);
   }
-  expect(measures.strapsLeft).toBeNull();
 });
 
 test('gradient energy of a ramp by hand', () => {
@@ -97,7 +98,8 @@ test('of an outlined mask: the fabric and, apart from it, the straps left over',
   const measures = measureOutline(drawn, { raster: drawn, restored: found, probability: found });
   expect(measures.leftOver).toBeCloseTo((5 * 17) / (20 * 20), 12);
   expect(measures.strapsLeft).toBeCloseTo(0.7, 12);
-  expect(measures.iou).toBeCloseTo(15 / 20, 1);
+  // The opening leaves 3 pixels of the strap in the notch between it and the fabric found; with the whole strap it would be .770.
+  expect(measures.iou).toBeCloseTo((15 * 20 + 3) / (20 * 20), 12);
   const bare = raster(40, 20, (x) => (x < 20 ? 255 : 128));
   expect(measureOutline(bare, { raster: bare, restored: found, probability: found }).strapsLeft).toBeNull();
 });
