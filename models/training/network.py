@@ -523,7 +523,7 @@ def region_from(probability: Tensor, config: UnmaskerConfig) -> Tensor:
 
 
 def hanging_together(region: Tensor, config: UnmaskerConfig) -> Tensor:
-    """1 where the region can be reached, inside itself and over gaps of up to 8 px, from where it is wide. [N, 1, 256, 256] of 0 and 1 -> the same
+    """1 where the region can be reached, inside itself and over gaps of up to 7 px, from where it is wide. [N, 1, 256, 256] of 0 and 1 -> the same
 
     At half size (geodesic dilation, Vincent 1993). Of a region that is wide nowhere all is kept.
     """
