@@ -39,7 +39,7 @@ CUT_SHARE = 0.08  # of the faces reach beyond the end of their photo
 TURNED_TIMES = 3.0  # as often as frontal faces is one drawn whose nose lies beyond .25 .. .75 of the jaw: 1 in 24
 TURN_SHARE = 0.4  # of the faces are turned further away: 1 in 63 has its nose beyond .2 .. .8 of the jaw, of worn masks many more
 WORN_SHARE = 0.3  # of the segmenter's samples, once real masks have weak outlines
-LOW_SHARE = 0.08  # of the segmenter's masks are worn under the nose on top of those drawn so by chance: the hardest to outline
+LOW_SHARE = 0.16  # of the segmenter's masks are worn under the nose on top of those drawn so by chance: the hardest to outline
 SHORT_SHARE = 0.4  # end well before the ears: on turned heads the cheek between mask and ear, and what crosses it, was taken for mask
 BLEND_SHARE = 0.12  # of them are coloured like the skin around them: masks missed whole were of that kind
 EYE_LEVEL = 0.38  # of the height of a detector's face box
@@ -495,18 +495,22 @@ def read_worn(data: Path, split: str, look: Look, probability: Callable[[np.ndar
 def weak_outline(crop: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Outline of a worn mask by GrabCut (Rother 2004), seeded by a first segmenter, by colour and by where masks always are.
 
-    crop uint8 [256, 256, 3], probability float [256, 256] -> garment bool, known bool. Known is where GrabCut and the
-    segmenter agree, what GrabCut finds on the lower face even if the segmenter missed it, and what plainly is skin even if the
-    segmenter took it for mask: without that, every round of training on its own outlines would make it take more.
+    crop uint8 [256, 256, 3], aligned on the eyes, probability float [256, 256] -> garment bool, known bool. Known is where GrabCut and
+    the segmenter agree, what GrabCut finds on the lower face even if the segmenter missed it, and, even if the segmenter took it for
+    mask, eyes and brows and what plainly is skin: without that, every round of training on its own outlines would make it take more.
     """
     small = cv2.resize(crop, (128, 128), interpolation=cv2.INTER_AREA)
     likely = cv2.resize(probability.astype(np.float32), (128, 128), interpolation=cv2.INTER_AREA)
+    eyes = oval((49, 58), (7, 4)) | oval((79, 58), (7, 4)) | oval((64, 46), (26, 12))  # with the brows: what a crop is aligned by is seen
+    likely[eyes] = 0
     skin = plainly_skin(small, likely)
     core, lower = oval((64, 88), (14, 12)), oval((64, 86), (38, 32))  # round the mouth: under a mask if there is one
-    seeds = np.where((likely > 0.5) & ~skin, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    low = np.arange(128)[:, None] > 78  # from the upper lip on; higher up is mask what has the colours of this and not of the eyes
+    seeds = np.where((likely > 0.5) & low & ~skin, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     seeds[(likely < 0.02) & ~lower] = cv2.GC_BGD
     seeds[:54] = cv2.GC_BGD  # eyes and above
-    seeds[(likely > 0.97) & ~skin | core] = cv2.GC_FGD
+    seeds[(likely > 0.97) & low & ~skin | core] = cv2.GC_FGD
+    seeds[eyes] = cv2.GC_BGD
     cv2.setRNGSeed(0)
     cv2.grabCut(np.ascontiguousarray(small[..., ::-1]), seeds, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
     cut = ((seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)).astype(np.uint8)
@@ -516,7 +520,7 @@ def weak_outline(crop: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray,
     garment |= without_holes(garment) & lower & ~skin  # a print is mask, the cheek between an ear loop and the mask is not
     known = np.where(garment, ((likely > 0.5) | lower) & ~skin, (likely < 0.05) | skin)  # not what may be a strap, which GrabCut drops
     known &= cv2.morphologyEx(garment.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) == 0  # at half size, an edge is a guess
-    known &= garment | ~thin_lines(small)  # a strap that the segmenter missed would teach it to miss more
+    known &= garment | eyes | ~thin_lines(small)  # a strap that the segmenter missed would teach it to miss more
     return tuple(cv2.resize(a.astype(np.uint8), (CROP, CROP), interpolation=cv2.INTER_NEAREST) > 0 for a in (garment, known))
 
 

@@ -46,6 +46,7 @@ import masks
 
 CROP = 256
 CROP_EYES = np.array([[98.0, 118.0], [158.0, 118.0]])
+EYE = (13, 8)  # px in the crop, half the width and the height of an eye with its lids
 CELEBA_SIZE, CELEBA_EYES = (178, 218), np.array([[69.0, 111.0], [109.0, 111.0]])
 GIVEN_DILATION = 5  # px at 256: covers the contact shadow, as the networks' own dilation does
 PEOPLE = Path(__file__).resolve().parent / "test-people.json"
@@ -510,7 +511,7 @@ def measure(sample, result, region, probability, base):
     return numbers
 
 
-COLUMNS = ("regionPsnr", "regionSsim", "psnr", "ssim", "psnrEq8", "visiblePsnr", "gradientEnergy", "area", "aboveHarmonic", "iou", "leftOver", "strapsLeft")
+COLUMNS = ("regionPsnr", "regionSsim", "psnr", "ssim", "psnrEq8", "visiblePsnr", "gradientEnergy", "area", "aboveHarmonic", "iou", "leftOver", "strapsLeft", "eyesErased")
 
 
 def evaluate_case(case, data, rows, sessions, denoiser, ridges, limit, sheet, bases=None):
@@ -571,23 +572,26 @@ def load_outlines(path):
 
 def outlined_crop(outline, shape):
     """Where the outlined mask lies in the aligned crop of a photo of `shape`: the 2x3 matrix photo to crop, the fabric, the course of the
-    straps beside it, one pixel wide, and what of the crop lies inside the photo, all bool [256, 256]."""
+    straps beside it, one pixel wide, both eyes, and what of the crop lies inside the photo, all bool [256, 256]."""
     to_crop = similarity(outline["eyes"], CROP_EYES)
-    fabric, straps = np.zeros((2, CROP, CROP), np.uint8)
+    fabric, straps, eyes = np.zeros((3, CROP, CROP), np.uint8)
     for polygon in outline["polygons"]:
         cv2.fillPoly(fabric, [np.round(move(polygon, to_crop) * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
     for line in outline["straps"]:
         cv2.polylines(straps, [np.round(move(line, to_crop) * 16).astype(np.int32)], False, 1, 1, cv2.LINE_8, 4)
+    for x, y in np.round(CROP_EYES).astype(int):
+        cv2.ellipse(eyes, (int(x), int(y)), EYE, 0, 0, 360, 1, -1)
     inside = cv2.warpAffine(np.ones(shape[:2], np.uint8), to_crop, (CROP, CROP)) > 0
-    return to_crop, (fabric > 0) & inside, (straps > 0) & (fabric == 0) & inside, inside
+    beside = (fabric == 0) & inside
+    return to_crop, (fabric > 0) & inside, (straps > 0) & beside, (eyes > 0) & (straps == 0) & beside, inside
 
 
 def evaluate_real(data, sessions, outlines, sheet):
-    """Case V: intersection over union with hand-checked outlines, in the aligned crop; share of mask and of strap pixels left over."""
+    """Case V: intersection over union with hand-checked outlines, in the aligned crop; share of mask and of strap pixels left over, of eyes erased."""
     records, lines = [], []
     for outline in load_outlines(outlines):
         photo = cv2.cvtColor(cv2.imread(str(Path(data) / "masked" / outline["file"])), cv2.COLOR_BGR2RGB)
-        to_crop, garment, straps, inside = outlined_crop(outline, photo.shape)
+        to_crop, garment, straps, eyes, inside = outlined_crop(outline, photo.shape)
         crop = warp(photo, to_crop, (CROP, CROP))
         line = [_outlined(crop, garment)]
         for name, session in sessions.items():
@@ -596,7 +600,9 @@ def evaluate_real(data, sessions, outlines, sheet):
             guess = (cv2.morphologyEx((probability > 0.5).astype(np.uint8), cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))) > 0) & inside
             iou = float((guess & garment).sum() / max((guess | garment).sum(), 1))
             left, straps_left = (float((part & ~region).sum() / part.sum()) if part.any() else math.nan for part in (garment, straps))
-            records.append({"case": "V", "row": name, "file": outline["file"], "iou": iou, "leftOver": left, "strapsLeft": straps_left, "area": float(garment.mean())})
+            erased = float(region[eyes].mean()) if eyes.any() else math.nan
+            measures = {"iou": iou, "leftOver": left, "strapsLeft": straps_left, "eyesErased": erased, "area": float(garment.mean())}
+            records.append({"case": "V", "row": name, "file": outline["file"], **measures})
             line += [_outlined(crop, guess), np.clip(np.round(unmasked), 0, 255).astype(np.uint8)]
         lines.append(line)
     _write_sheet(sheet, lines, ["outline", *(title for name in sessions for title in (f"{name}: found", name))])
@@ -619,12 +625,12 @@ def summarise(records):
         rows = [record for record in records if record["case"] == case]
         out += [f"## Case {case}", ""]
         if case == "V":
-            out += ["| row | IoU (95 %) | median | left over | straps left over | n |", "|---|---|---|---|---|---|"]
+            out += ["| row | IoU (95 %) | median | left over | straps left over | eyes erased | n |", "|---|---|---|---|---|---|---|"]
             for name in dict.fromkeys(record["row"] for record in rows):
                 mine = [record for record in rows if record["row"] == name]
                 iou = [record["iou"] for record in mine]
                 low, high = bootstrap_interval(iou)
-                out.append(f"| {name} | {np.mean(iou):.3f} ({low:.3f} .. {high:.3f}) | {np.median(iou):.3f} | {_mean(mine, 'leftOver'):.2%} | {_mean(mine, 'strapsLeft'):.1%} | {len(mine)} |")
+                out.append(f"| {name} | {np.mean(iou):.3f} ({low:.3f} .. {high:.3f}) | {np.median(iou):.3f} | {_mean(mine, 'leftOver'):.2%} | {_mean(mine, 'strapsLeft'):.1%} | {_mean(mine, 'eyesErased'):.1%} | {len(mine)} |")
             out.append("")
             continue
         out += ["| row | region PSNR (95 %) | above harmonic | region SSIM | PSNR | SSIM | psnrEq8 | visible PSNR | gradient energy | area | IoU | left over | n |",

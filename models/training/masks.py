@@ -36,6 +36,8 @@ WEARS = ("full", "under-nose", "chin-out", "on-chin")
 WEAR_WEIGHTS = {"full": 0.88, "under-nose": 0.06, "chin-out": 0.06, "on-chin": 0.0}
 """`on-chin` (pulled below the mouth, face bare) only on request: it is a detector's case, there is little to complete."""
 
+HIDDEN_SHARE = 0.3  # of short masks' straps end before the ear: what is an ear's rim and what a strap must be seen, not guessed
+
 
 @dataclass(frozen=True)
 class MaskedFace:
@@ -262,6 +264,9 @@ def _straps(points, sides, down, across, unit, family, rng, bare):
             above, below = above + back, below + back
             if bands:
                 above = above - down * unit * rng.uniform(0.0, 0.8)
+        if cheek and rng.uniform() < HIDDEN_SHARE:  # under hair, or behind an ear that the head is turned to show
+            seen = rng.uniform(0.3, 0.9)
+            above, below = upper + (above - upper) * seen, lower + (below - lower) * seen
         if ties:
             above = above - down * unit * 0.4
             below = jaw2 + outward * unit * 0.1 + down * unit * 0.4

@@ -73,6 +73,7 @@ def test_a_head_turned_by_nothing_stays_as_it_is():
 def test_completion_learns_from_turned_heads_and_is_measured_on_heads_as_they_are(monkeypatch):
     asked: list[float] = []
     turn = data.turn
+    monkeypatch.setattr(data, "BORROW_SHARE", 0.0)  # one face a sample: a borrowed light comes from a second one
     monkeypatch.setattr(data, "turn", lambda image, landmarks, degrees: asked.append(degrees) or turn(image, landmarks, degrees))
     faces, rng = made_up_faces(2), np.random.default_rng(3)
     for _ in range(60):
@@ -335,6 +336,25 @@ def test_a_strap_that_the_segmenter_missed_is_not_known_to_be_skin():
     assert not (known & ~outline)[strap].any()
     beside = np.roll(strap, 30, 1)
     assert (known & ~outline)[beside].mean() > 0.9
+
+
+def under_nose_face() -> tuple[np.ndarray, np.ndarray]:
+    """A face of one colour of skin above a mask that begins at the upper lip. -> uint8 [256, 256, 3], bool [256, 256]"""
+    image, garment = worn_face()
+    below = garment & (np.arange(256)[:, None] > 162)
+    image[~below] = (205, 160, 140)
+    return image, below
+
+
+def test_eyes_that_the_segmenter_took_for_mask_are_known_not_to_be():
+    image, garment = under_nose_face()
+    taken = garment | ((np.abs(np.arange(256) - 128) < 50) & (np.abs(np.arange(256)[:, None] - 136) < 28))  # brows to lip
+    outline, known = data.weak_outline(image, np.where(taken, 0.99, 0.01))
+    for x, y in data.EYES.astype(int):
+        at = np.s_[y - 6 : y + 6, x - 9 : x + 9]
+        assert known[at].all() and not outline[at].any()
+    assert not (outline & known)[126:152, 90:166].any()  # nor does it learn that cheeks and nose are mask
+    assert (outline & known)[190:205, 110:146].all()
 
 
 def test_a_mask_of_the_colour_of_skin_is_no_skin():

@@ -68,6 +68,17 @@ def test_a_short_mask_bares_the_near_cheek_of_a_turned_head_and_its_straps_cross
     assert short_fabric > fabric + 8 and short_region < region - 2  # px: the fabric ends sooner, its straps go farther
 
 
+def test_some_straps_of_short_masks_end_before_the_ear(monkeypatch):
+    def reached(share):  # px, from the mask's corner to where the upper strap ends
+        monkeypatch.setattr(masks, "HIDDEN_SHARE", share)
+        outlines = [masks._outline(masks.EXAMPLE_LANDMARKS, "surgical", "full", np.random.default_rng(seed), short=True) for seed in range(30)]
+        return np.array([np.hypot(*(points[-1] - points[0])) for outline in outlines for points, _ in outline.straps[:1]])
+
+    drawn, never, always = (reached(share) for share in (masks.HIDDEN_SHARE, 0.0, 1.0))
+    assert 0.4 < always.mean() / never.mean() < 0.8
+    assert always.mean() + 2 < drawn.mean() < never.mean() - 1
+
+
 @pytest.mark.parametrize("family", DRAWN)
 @pytest.mark.parametrize("seed", range(2))
 def test_outside_the_region_only_a_shadow_falls(family, seed):

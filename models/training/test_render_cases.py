@@ -49,4 +49,5 @@ def test_an_outline_is_drawn_in_the_crop_and_knows_the_edge_of_its_photo(tmp_pat
     assert (float(line["a"]), float(line["b"])) == (2, 0)
     assert (region[160, 128], region[130, 128], region[230, 128]) == (255, 128, 0)
     assert (region == 255).mean() == pytest.approx(60 * 40 / 256**2, rel=0.06)
+    assert region[118, 98] == region[118, 158] == 160 and (region == 160).sum() == pytest.approx(2 * np.pi * 13.5 * 8.5, rel=0.03)  # the eyes
     assert 18 <= (region == 192).sum() <= 20  # 10 px of the photo, beside the fabric

@@ -15,6 +15,7 @@ export const measureNames = [
   'iou',
   'leftOver',
   'strapsLeft',
+  'eyesErased',
 ] as const;
 export type MeasureName = (typeof measureNames)[number];
 export type Measures = Readonly<Record<MeasureName, number | null>>;
@@ -31,6 +32,7 @@ export const nothingMeasured: Measures = {
   iou: null,
   leftOver: null,
   strapsLeft: null,
+  eyesErased: null,
 };
 
 export type Answer = {
@@ -70,12 +72,12 @@ export function measureAnswer(
 
 /**
  * All that can be said of an answer to a photo without a truth. `drawn`: the mask as a hand outlined it, in the answer's framing: 255 fabric,
- * 192 the course of straps, 128 beside them, 0 beyond the photo's edge, where nothing counts.
+ * 192 the course of straps, 160 the eyes, 128 beside them, 0 beyond the photo's edge, where nothing counts.
  */
 export function measureOutline(drawn: Raster, { restored, probability }: Answer): Measures {
   if (!restored || !probability) return nothingMeasured;
-  const [fabric, worn, inside] = [planeOf(drawn, 255), planeOf(drawn, 192), planeOf(drawn, 128)];
-  const straps = { ...worn, data: worn.data.map((value, pixel) => value - (fabric.data[pixel] ?? 0)) };
+  const [fabric, inside] = [planeOf(drawn, 255), planeOf(drawn, 128)];
+  const [straps, eyes] = [between(drawn, 192, 255), between(drawn, 160, 192)];
   // Straps are not in the outline: an opening takes them off the answer.
   const opened = openRegion(atLeastHalf(probability));
   const guess = { ...opened, data: opened.data.map((value, pixel) => value * (inside.data[pixel] ?? 0)) };
@@ -85,7 +87,14 @@ export function measureOutline(drawn: Raster, { restored, probability }: Answer)
     iou: intersectionOverUnion(fabric, guess),
     leftOver: shareLeftOver(fabric, restored),
     strapsLeft: shareLeftOver(straps, restored),
+    eyesErased: shareLeftOver(eyes, { ...restored, data: restored.data.map((value) => (value > 0 ? 0 : 1)) }),
   };
+}
+
+/** Pixels of a decoded region whose byte is at least `least` and less than `below`. */
+function between(drawn: Raster, least: number, below: number): Plane {
+  const [inside, beyond] = [planeOf(drawn, least), planeOf(drawn, below)];
+  return { ...inside, data: inside.data.map((value, pixel) => value - (beyond.data[pixel] ?? 0)) };
 }
 
 /** Windows of Wang's SSIM reach this far; those of the outermost pixels do not lie inside the picture. */

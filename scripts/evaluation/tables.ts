@@ -128,13 +128,14 @@ function syntheticTable(rows: readonly RowSummary[]): readonly string[] {
 function realTable(rows: readonly RowSummary[]): readonly string[] {
   return [
     ...markdownTable(
-      ['row', 'region IoU', 'median IoU', 'mask left over', 'straps left over', 'found', 'n'],
+      ['row', 'region IoU', 'median IoU', 'mask left over', 'straps left over', 'eyes erased', 'found', 'n'],
       rows.map(({ row, n, photos, figures }) => [
         rowLabel(row),
         similarity(figures.iou, 'interval'),
         figures.iou.median === null ? '' : ssimText(figures.iou.median),
         percent(figures.leftOver.mean),
         percent(figures.strapsLeft.mean),
+        percent(figures.eyesErased.mean),
         row.endsWith('+pipeline') ? percent(n / photos) : '',
         String(row.endsWith('+pipeline') ? photos : n),
       ]),

@@ -11,7 +11,7 @@ import {
   shareLeftOver,
 } from '../../scripts/evaluation/measures.ts';
 
-type Vector = Readonly<Record<Exclude<MeasureName, 'strapsLeft'> | 'width' | 'height', number>>;
+type Vector = Readonly<Record<Exclude<MeasureName, 'strapsLeft' | 'eyesErased'> | 'width' | 'height', number>>;
 const vectors: readonly Vector[] = JSON.parse(readFileSync(new URL('vectors/measures.json', import.meta.url), 'utf8'));
 
 const plane = (width: number, height: number, value: (x: number, y: number) => number): Plane => ({
@@ -52,7 +52,7 @@ test.each(vectors)('$width x $height: every figure is that of evaluate.py', ({ w
     },
   );
   for (const name of measureNames) {
-    if (name === 'strapsLeft') expect(measures[name]).toBeNull();
+    if (name === 'strapsLeft' || name === 'eyesErased') expect(measures[name]).toBeNull();
     else expect(measures[name], name).toBeCloseTo(expected[name], 9);
   }
 });
@@ -91,15 +91,20 @@ test('overlap and left-over of two regions by hand', () => {
   ).toBeNull();
 });
 
-test('of an outlined mask: the fabric and, apart from it, the straps left over', () => {
-  // Fabric on the left half, a strap of 10 px along row 4, nothing known from column 30 on.
-  const drawn = raster(40, 20, (x, y) => (x < 20 ? 255 : y === 4 && x < 30 ? 192 : x < 30 ? 128 : 0));
+test('of an outlined mask: the fabric and, apart from it, the straps left over and the eyes erased', () => {
+  // Fabric on the left half, a strap of 10 px along row 4, an eye of 4 x 2 px below it, nothing known from column 30 on.
+  const eye = (x: number, y: number) => x >= 20 && x < 24 && (y === 5 || y === 6);
+  const drawn = raster(40, 20, (x, y) => (x < 20 ? 255 : y === 4 && x < 30 ? 192 : eye(x, y) ? 160 : x < 30 ? 128 : 0));
   const found = plane(40, 20, (x, y) => Number(x < 15 || x >= 30 || (y >= 3 && y <= 5 && x < 23)));
   const measures = measureOutline(drawn, { raster: drawn, restored: found, probability: found });
   expect(measures.leftOver).toBeCloseTo((5 * 17) / (20 * 20), 12);
   expect(measures.strapsLeft).toBeCloseTo(0.7, 12);
+  expect(measures.eyesErased).toBeCloseTo(3 / 8, 12); // columns 20 to 22 of row 5
   // The opening leaves 3 pixels of the strap in the notch between it and the fabric found; with the whole strap it would be .770.
   expect(measures.iou).toBeCloseTo((15 * 20 + 3) / (20 * 20), 12);
   const bare = raster(40, 20, (x) => (x < 20 ? 255 : 128));
-  expect(measureOutline(bare, { raster: bare, restored: found, probability: found }).strapsLeft).toBeNull();
+  expect(measureOutline(bare, { raster: bare, restored: found, probability: found })).toMatchObject({
+    strapsLeft: null,
+    eyesErased: null,
+  });
 });
