@@ -331,7 +331,8 @@ def test_training_goes_on_from_a_blend_whose_norms_it_wakes(folder):
     train.load_parts(network, blended)
     assert thaw.asleep(network)
     scores = run("complete", folder, 40, "--start", str(blended), "--rate", "1e-6")
-    assert abs(scores["regionPsnr"] - before["scores"]["regionPsnr"]) < 0.1  # norms asleep: .5 dB lost in ten steps
+    gained = scores["regionPsnr"] - before["scores"]["regionPsnr"]
+    assert 0 <= gained < 0.3  # dB: statistics taken anew gained .07 to .14 with three seeds; norms asleep lost .4 to .9
 
 
 def test_the_rate_rises_then_falls():
