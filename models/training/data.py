@@ -505,12 +505,12 @@ def weak_outline(crop: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray,
     likely[eyes] = 0
     skin = plainly_skin(small, likely)
     core, lower = oval((64, 88), (14, 12)), oval((64, 86), (38, 32))  # round the mouth: under a mask if there is one
-    low = np.arange(128)[:, None] > 78  # from the upper lip on; higher up is mask what has the colours of this and not of the eyes
+    row = np.arange(128)[:, None]
+    low = row > 78  # from the upper lip on; higher up is mask what has the colours of this and not of the eyes
     seeds = np.where((likely > 0.5) & low & ~skin, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     seeds[(likely < 0.02) & ~lower] = cv2.GC_BGD
-    seeds[:54] = cv2.GC_BGD  # eyes and above
+    seeds[eyes | (row < 54)] = cv2.GC_BGD
     seeds[(likely > 0.97) & low & ~skin | core] = cv2.GC_FGD
-    seeds[eyes] = cv2.GC_BGD
     cv2.setRNGSeed(0)
     cv2.grabCut(np.ascontiguousarray(small[..., ::-1]), seeds, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
     cut = ((seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)).astype(np.uint8)

@@ -80,6 +80,7 @@ export function measureOutline(drawn: Raster, { restored, probability }: Answer)
   const [straps, eyes] = [between(drawn, 192, 255), between(drawn, 160, 192)];
   // Straps are not in the outline: an opening takes them off the answer.
   const opened = openRegion(atLeastHalf(probability));
+  const eyesLeft = shareLeftOver(eyes, restored);
   const guess = { ...opened, data: opened.data.map((value, pixel) => value * (inside.data[pixel] ?? 0)) };
   return {
     ...nothingMeasured,
@@ -87,7 +88,7 @@ export function measureOutline(drawn: Raster, { restored, probability }: Answer)
     iou: intersectionOverUnion(fabric, guess),
     leftOver: shareLeftOver(fabric, restored),
     strapsLeft: shareLeftOver(straps, restored),
-    eyesErased: shareLeftOver(eyes, { ...restored, data: restored.data.map((value) => (value > 0 ? 0 : 1)) }),
+    eyesErased: eyesLeft === null ? null : 1 - eyesLeft,
   };
 }
 
