@@ -47,7 +47,7 @@ const eyes = [ellipse(98, 118, 13, 8), ellipse(158, 118, 13, 8)];
 const ear = ellipse(203, 147, 4, 14);
 const mouth = ellipse(128, 190, 20, 12);
 
-test.each(['rescnn', 'rescnn-fidelity'])(
+test.each(['rescnn', 'rescnn-fidelity', 'rescnn-56'])(
   '%s takes off the mask of large-face, not its eyes or its ear',
   async (name) => {
     const region = await erased(name, 'large-face');
