@@ -35,7 +35,7 @@ BORROW_SHARE = 0.5  # of the faces to complete have the light of another, and ..
 RELIGHT_SHARE = 0.25  # ... some a lamp more: of what a completer errs on unseen people more than on its own, most is how light or dark they are
 SOFT_SHARE = 0.4  # a soft photo wants a soft face: a completer that has seen few of them paints specks
 REMAINS_SHARE = 0.3
-CUT_SHARE = 0.08  # of the faces reach beyond the end of their photo
+CUT_SHARE = 0.2  # of the faces reach beyond the end of their photo: of real ones worn masks are cropped as tightly as not
 TURNED_TIMES = 3.0  # as often as frontal faces is one drawn whose nose lies beyond .25 .. .75 of the jaw: 1 in 24
 TURN_SHARE = 0.4  # of the faces are turned further away: 1 in 63 has its nose beyond .2 .. .8 of the jaw, of worn masks many more
 WORN_SHARE = 0.3  # of the segmenter's samples, once real masks have weak outlines
@@ -312,17 +312,20 @@ def soften(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def cut_off(rng: np.random.Generator, *arrays: np.ndarray) -> list[np.ndarray]:
-    """The photo ends inside the crop, straight or slanted as on a turned head: from there on its edge is repeated, as `align` does.
+    """The photo ends inside the crop, on one to four sides, straight or slanted as on a tilted head: from there on its edge is repeated, as `align` does.
 
     All arrays [S, S, ...] are cut alike. The eyes stay inside.
     """
     size = len(arrays[0])
-    angle = np.deg2rad(90 * int(rng.integers(4)) + (0 if rng.random() < 0.5 else rng.uniform(-45, 45)))
-    across, down = np.float32([np.cos(angle), np.sin(angle)])
-    middle = (size - 1) / 2
-    y, x = np.indices((size, size), np.float32) - np.float32(middle)
-    beyond = np.maximum(across * x + down * y - np.float32(rng.uniform(0.2, 0.48) * size), 0)
-    from_x, from_y = x - beyond * across + np.float32(middle), y - beyond * down + np.float32(middle)
+    middle = np.float32((size - 1) / 2)
+    angle = 0 if rng.random() < 0.5 else np.deg2rad(rng.uniform(-30, 30))
+    cosine, sine = np.float32([np.cos(angle), np.sin(angle)])
+    ends = rng.uniform(0.2, 0.48, 4) * size
+    ends[(rng.random(4) < 0.5) & (np.arange(4) != rng.integers(4))] = 2 * size  # does not end there
+    y, x = np.indices((size, size), np.float32) - middle
+    across = np.clip(cosine * x + sine * y, -ends[0], ends[1]).astype(np.float32)
+    down = np.clip(cosine * y - sine * x, -ends[2], ends[3]).astype(np.float32)
+    from_x, from_y = cosine * across - sine * down + middle, sine * across + cosine * down + middle
     return [cv2.remap(array, from_x, from_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE) for array in arrays]
 
 
@@ -396,16 +399,17 @@ def completion_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, 
         image = soften(image, rng)
     if rng.random() < REMAINS_SHARE:
         image = leave_remains(image, region, rng)
-    if rng.random() < CUT_SHARE:
-        (image,) = cut_off(rng, image)
+    if rng.random() < CUT_SHARE:  # the region with it, as a segmenter takes a mask's repeated edge for mask: nothing of the face shows
+        image, mask = cut_off(rng, image, region.astype(np.uint8))
+        region = mask > 0
     image, region = flip(rng, image, region)
     return {"image": planes(to_size(image, size)), "region": planes(region_to_size(region, size))}
 
 
-def held_out_sample(faces: Faces, index: int, size: int = CROP, grow: int = 4, turned: float = 0.0) -> dict[str, np.ndarray]:
+def held_out_sample(faces: Faces, index: int, size: int = CROP, grow: int = 4, turned: float = 0.0, cut: bool = False) -> dict[str, np.ndarray]:
     """The same as `completion_sample` for validation: face `index`, exact alignment, no augmentation, one fixed region.
 
-    turned: degrees by which the head is turned further.
+    turned: degrees by which the head is turned further. cut: the photo ends inside the crop; `counts` is then what of the region lies in the photo.
     """
     rng = np.random.default_rng(index)
     image, landmarks = draw_face(faces, rng, EXACT, index)
@@ -413,8 +417,15 @@ def held_out_sample(faces: Faces, index: int, size: int = CROP, grow: int = 4, t
         image, landmarks = turn(image, landmarks, turned)
         image, landmarks = align(image, landmarks, alignment(eyes_of(landmarks)))
     region = masks.draw_region(landmarks, image.shape, rng).astype(np.uint8)
-    region = cv2.dilate(region, np.ones((2 * grow + 1, 2 * grow + 1), np.uint8)) > 0
-    return {"image": planes(to_size(image, size)), "region": planes(region_to_size(region, size))}
+    region = cv2.dilate(region, np.ones((2 * grow + 1, 2 * grow + 1), np.uint8))
+    counts = region
+    if cut:
+        places = np.arange(region.size, dtype=np.float32).reshape(region.shape)
+        image, region, origin = cut_off(rng, image, region, places)
+        counts = region * (origin == places)
+    return {"image": planes(to_size(image, size))} | {
+        name: planes(region_to_size(part > 0, size)) for name, part in (("region", region), ("counts", counts))
+    }
 
 
 def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, worn: list[Worn] | None = None) -> dict[str, np.ndarray]:
@@ -520,7 +531,7 @@ def weak_outline(crop: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray,
     garment |= without_holes(garment) & lower & ~skin  # a print is mask, the cheek between an ear loop and the mask is not
     known = np.where(garment, ((likely > 0.5) | lower) & ~skin, (likely < 0.05) | skin)  # not what may be a strap, which GrabCut drops
     known &= cv2.morphologyEx(garment.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) == 0  # at half size, an edge is a guess
-    known &= garment | eyes | ~thin_lines(small)  # a strap that the segmenter missed would teach it to miss more
+    known &= garment | eyes | ~thin_lines(small)  # a strap missed would teach it to miss more, an ear's rim taken for one to take more
     return tuple(cv2.resize(a.astype(np.uint8), (CROP, CROP), interpolation=cv2.INTER_NEAREST) > 0 for a in (garment, known))
 
 

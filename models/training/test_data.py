@@ -141,20 +141,49 @@ def test_a_softened_photo_keeps_its_size_and_colour_and_loses_its_detail():
         assert soft.std() < 0.75 * image.std()
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(24))
 def test_a_photo_that_ends_repeats_its_edge_and_keeps_the_eyes(seed):
     y, x = np.indices((256, 256))
     image = np.stack([x, y, (x + y) // 2], -1).astype(np.uint8)
     cut, mask = data.cut_off(np.random.default_rng(seed), image, np.ones((256, 256), np.uint8))
     changed = (cut != image).any(2)
-    assert 0.01 < changed.mean() < 0.45 and mask.all()
+    assert 0.005 < changed.mean() < 0.85 and mask.all()
     rows, columns = np.nonzero(changed)
-    away = (cut[rows, columns, :2].astype(int) - np.stack([columns, rows], 1)).astype(float)
-    far = np.hypot(*away.T) > 12
-    directions = away[far] / np.hypot(*away[far].T)[:, None]
-    assert (directions @ directions.mean(0) > 0.95).all()  # all come from one straight edge, at right angles
+    away = np.hypot(*(cut[rows, columns, :2].astype(float) - np.stack([columns, rows], 1)).T)
+    nearest = cv2.distanceTransform(changed.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[rows, columns]
+    assert np.abs(away - nearest).max() < 2  # the colour of the nearest pixel of the photo, as in a crop aligned from a smaller one
     for eye in data.EYES.astype(int):
         assert not changed[eye[1], eye[0]]
+
+
+def test_photos_end_on_one_side_and_on_all():
+    corners = np.zeros((256, 256), np.uint8)
+    corners[:2], corners[-2:], corners[:, :2], corners[:, -2:] = 1, 2, 3, 4
+    sides = [4 - len({1, 2, 3, 4} & set(np.unique(data.cut_off(np.random.default_rng(seed), corners)[0]))) for seed in range(60)]
+    assert {1, 2, 3, 4} <= set(sides)
+
+
+def test_what_a_region_hides_does_not_show_where_the_photo_has_ended(monkeypatch):
+    hidden = np.indices((256, 256))[0] >= 140
+    for name, value in {"CUT_SHARE": 1.0, "REMAINS_SHARE": 0.0, "SOFT_SHARE": 0.0}.items():
+        monkeypatch.setattr(data, name, value)
+    monkeypatch.setattr(data, "loosen", lambda region, rng: hidden)
+    monkeypatch.setattr(data, "recolour", lambda image, rng: np.where(hidden[..., None], np.uint8([250] * 3), np.uint8([10] * 3)))
+    for seed in range(12):
+        sample = data.completion_sample(made_up_faces(1), np.random.default_rng(seed))
+        assert np.array_equal(sample["image"][0] > 128, sample["region"][0] == 1)
+
+
+def test_of_a_held_out_photo_that_ends_only_what_lies_in_it_counts():
+    faces, beyond = made_up_faces(), 0
+    for index in range(8):
+        whole, cut = (data.held_out_sample(faces, index, cut=ends) for ends in (False, True))
+        counts = cut["counts"] == 1
+        assert np.array_equal(whole["counts"], whole["region"])
+        assert counts.any() and (cut["region"] >= counts).all() and (whole["region"] >= counts).all()
+        assert np.array_equal(cut["image"][:, counts[0]], whole["image"][:, counts[0]])
+        beyond += (cut["region"] > counts).sum()
+    assert beyond > 5000
 
 
 def test_remains_of_a_mask_lie_just_outside_the_region_and_never_under_it():

@@ -321,7 +321,7 @@ def test_training_goes_on_from_an_exported_file(folder):
     assert torch.allclose(after["average"]["completer.fill.mean"], before["average"]["completer.fill.mean"], atol=1e-3)
 
 
-def test_training_goes_on_from_a_blend_whose_norms_it_wakes(folder):
+def test_training_goes_on_from_a_blend_whose_norms_it_wakes(folder, monkeypatch):
     run("complete", folder, 40)
     checkpoint, blended = folder / "runs" / "complete.pt", folder / "blended.pt"
     before = torch.load(checkpoint, weights_only=False)
@@ -330,9 +330,13 @@ def test_training_goes_on_from_a_blend_whose_norms_it_wakes(folder):
     assert not thaw.asleep(network)
     train.load_parts(network, blended)
     assert thaw.asleep(network)
-    scores = run("complete", folder, 40, "--start", str(blended), "--rate", "1e-6")
-    gained = scores["regionPsnr"] - before["scores"]["regionPsnr"]
-    assert 0 <= gained < 0.3  # dB: statistics taken anew gained .07 to .14 with three seeds; norms asleep lost .4 to .9
+
+    def gained() -> float:
+        return run("complete", folder, 40, "--start", str(blended), "--rate", "1e-6")["regionPsnr"] - before["scores"]["regionPsnr"]
+
+    assert -0.05 < gained() < 0.3  # dB: statistics taken anew changed it by -.01 to .08 with three seeds; norms asleep lost .3 to .6
+    monkeypatch.setattr(thaw, "wake_norms", lambda *_: None)
+    assert gained() < -0.2
 
 
 def test_the_rate_rises_then_falls():

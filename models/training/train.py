@@ -182,22 +182,26 @@ class Complete(Stage):
 
     def validation(self, faces):
         chosen = np.linspace(0, len(faces) - 1, min(VALIDATION_FACES, len(faces))).round().astype(int)
-        as_they_are = faces_data.collate([faces_data.held_out_sample(faces, int(i), COARSE) for i in chosen])
-        turned = faces_data.collate([faces_data.held_out_sample(faces, int(i), COARSE, turned=TURNED) for i in chosen])
-        return as_they_are | {"turned": turned["image"], "turnedRegion": turned["region"]}
+        kinds = {"": {}, "turned ": {"turned": TURNED}, "cut ": {"cut": True}}
+        samples = {kind: faces_data.collate([faces_data.held_out_sample(faces, int(i), COARSE, **how) for i in chosen]) for kind, how in kinds.items()}
+        return {kind + name: planes for kind, sample in samples.items() for name, planes in sample.items()}
 
     def scores(self, network, batch):
-        image, region, turned, turned_region = (batch[name] for name in ("image", "region", "turned", "turnedRegion"))
-        erased = image * (1 - region)
-        completed, _ = network.completer(erased, region)
-        completed_turned, _ = network.completer(turned * (1 - turned_region), turned_region)
-        fill = erased + region * network.completer.fill(erased, region)
+        def completed(kind: str = "") -> Tensor:
+            hole = batch[f"{kind}region"]
+            return network.completer(batch[f"{kind}image"] * (1 - hole), hole)[0]
+
+        def psnr(ours: Tensor, kind: str = "") -> Tensor:
+            return region_psnr(ours.clamp(0, 1), batch[f"{kind}image"], batch[f"{kind}counts"])
+
+        image, region, ours = batch["image"], batch["region"], completed()
         return {
-            "regionPsnr": region_psnr(completed.clamp(0, 1), image, region),
-            "regionSsim": region_ssim(completed.clamp(0, 1), image, region),
-            "aboveFill": region_psnr(completed.clamp(0, 1), image, region) - region_psnr(fill, image, region),
-            "gradientRatio": gradient_ratio(completed, image, region),
-            "turnedPsnr": region_psnr(completed_turned.clamp(0, 1), turned, turned_region),
+            "regionPsnr": psnr(ours),
+            "regionSsim": region_ssim(ours.clamp(0, 1), image, region),
+            "aboveFill": psnr(ours) - psnr(network.completer.fill(image * (1 - region), region)),
+            "gradientRatio": gradient_ratio(ours, image, region),
+            "turnedPsnr": psnr(completed("turned "), "turned "),
+            "cutPsnr": psnr(completed("cut "), "cut "),
         }
 
 
@@ -622,7 +626,7 @@ class Run:
         moved = {}
         for name, values in batch.items():
             values = values.to(self.device, non_blocking=True).to(memory_format=torch.channels_last).float()
-            moved[name] = values / 255 if name in ("image", "truth", "turned", "worn") else values
+            moved[name] = values / 255 if name.split()[-1] in ("image", "truth", "worn") else values
         return moved
 
     def step(self, batch: dict[str, Tensor], progress: float) -> float:
