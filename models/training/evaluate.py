@@ -47,6 +47,7 @@ import masks
 CROP = 256
 CROP_EYES = np.array([[98.0, 118.0], [158.0, 118.0]])
 EYE = (13, 8)  # px in the crop, half the width and the height of an eye with its lids
+BESIDE = 6  # px in the crop: so near to fabric and straps a region may reach, and an ear is no ear
 CELEBA_SIZE, CELEBA_EYES = (178, 218), np.array([[69.0, 111.0], [109.0, 111.0]])
 GIVEN_DILATION = 5  # px at 256: covers the contact shadow, as the networks' own dilation does
 PEOPLE = Path(__file__).resolve().parent / "test-people.json"
@@ -511,7 +512,7 @@ def measure(sample, result, region, probability, base):
     return numbers
 
 
-COLUMNS = ("regionPsnr", "regionSsim", "psnr", "ssim", "psnrEq8", "visiblePsnr", "gradientEnergy", "area", "aboveHarmonic", "iou", "leftOver", "strapsLeft", "eyesErased")
+COLUMNS = ("regionPsnr", "regionSsim", "psnr", "ssim", "psnrEq8", "visiblePsnr", "gradientEnergy", "area", "aboveHarmonic", "iou", "leftOver", "strapsLeft", "eyesErased", "earsErased")
 
 
 def evaluate_case(case, data, rows, sessions, denoiser, ridges, limit, sheet, bases=None):
@@ -564,44 +565,61 @@ def _write_sheet(path, lines, titles):
 
 
 def load_outlines(path):
-    """Hand-drawn outlines: list of {"file": str, "eyes": [2, 2], "polygons": list of [N, 2], "straps": lines [N, 2]}, pixels of the delivered photo."""
+    """Hand-drawn outlines: list of {"file": str, "eyes": [2, 2], "polygons", "straps" and "ears": list of [N, 2]}, pixels of the delivered photo."""
     return [{"file": outline["file"], "eyes": np.array(outline["eyes"], float).reshape(2, 2),
-             **{lines: [np.array(line, float).reshape(-1, 2) for line in outline.get(lines, [])] for lines in ("polygons", "straps")}}
+             **{lines: [np.array(line, float).reshape(-1, 2) for line in outline.get(lines, [])] for lines in ("polygons", "straps", "ears")}}
             for outline in json.loads(Path(path).read_text())["outlines"]]
 
 
+@dataclass(frozen=True)
+class OutlinedCrop:
+    """An outlined photo in its aligned crop. to_crop: 2x3 matrix, photo to crop. The rest is bool [256, 256]: the mask's fabric, the course of
+    its straps beside it, one pixel wide, both eyes, the ears, and what lies inside the photo, as all of these do."""
+
+    to_crop: np.ndarray
+    fabric: np.ndarray
+    straps: np.ndarray
+    eyes: np.ndarray
+    ears: np.ndarray
+    inside: np.ndarray
+
+
 def outlined_crop(outline, shape):
-    """Where the outlined mask lies in the aligned crop of a photo of `shape`: the 2x3 matrix photo to crop, the fabric, the course of the
-    straps beside it, one pixel wide, both eyes, and what of the crop lies inside the photo, all bool [256, 256]."""
+    """What `load_outlines` gives of a photo of `shape`, in its crop."""
     to_crop = similarity(outline["eyes"], CROP_EYES)
-    fabric, straps, eyes = np.zeros((3, CROP, CROP), np.uint8)
-    for polygon in outline["polygons"]:
-        cv2.fillPoly(fabric, [np.round(move(polygon, to_crop) * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
+    fabric, straps, eyes, ears = np.zeros((4, CROP, CROP), np.uint8)
+    for drawn, polygons in ((fabric, outline["polygons"]), (ears, outline["ears"])):
+        for polygon in polygons:
+            cv2.fillPoly(drawn, [np.round(move(polygon, to_crop) * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
     for line in outline["straps"]:
         cv2.polylines(straps, [np.round(move(line, to_crop) * 16).astype(np.int32)], False, 1, 1, cv2.LINE_8, 4)
     for x, y in np.round(CROP_EYES).astype(int):
         cv2.ellipse(eyes, (int(x), int(y)), EYE, 0, 0, 360, 1, -1)
+    near = cv2.dilate(fabric | straps, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * BESIDE + 1, 2 * BESIDE + 1)))
     inside = cv2.warpAffine(np.ones(shape[:2], np.uint8), to_crop, (CROP, CROP)) > 0
     beside = (fabric == 0) & inside
-    return to_crop, (fabric > 0) & inside, (straps > 0) & beside, (eyes > 0) & (straps == 0) & beside, inside
+    return OutlinedCrop(
+        to_crop, (fabric > 0) & inside, (straps > 0) & beside, (eyes > 0) & (straps == 0) & beside, (ears > 0) & (near == 0) & inside, inside
+    )
 
 
 def evaluate_real(data, sessions, outlines, sheet):
-    """Case V: intersection over union with hand-checked outlines, in the aligned crop; share of mask and of strap pixels left over, of eyes erased."""
+    """Case V: intersection over union with hand-checked outlines, in the aligned crop; share of mask and of strap pixels left over, of eyes and ears erased."""
     records, lines = [], []
     for outline in load_outlines(outlines):
         photo = cv2.cvtColor(cv2.imread(str(Path(data) / "masked" / outline["file"])), cv2.COLOR_BGR2RGB)
-        to_crop, garment, straps, eyes, inside = outlined_crop(outline, photo.shape)
-        crop = warp(photo, to_crop, (CROP, CROP))
-        line = [_outlined(crop, garment)]
+        drawn = outlined_crop(outline, photo.shape)
+        crop = warp(photo, drawn.to_crop, (CROP, CROP))
+        line = [_outlined(crop, drawn.fabric)]
         for name, session in sessions.items():
             unmasked, region, probability = run_unmasker(session, crop)
             # Straps are not outlined: an opening of 9 px takes them off the answer. Beyond the photo's edge nothing counts.
-            guess = (cv2.morphologyEx((probability > 0.5).astype(np.uint8), cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))) > 0) & inside
-            iou = float((guess & garment).sum() / max((guess | garment).sum(), 1))
-            left, straps_left = (float((part & ~region).sum() / part.sum()) if part.any() else math.nan for part in (garment, straps))
-            erased = float(region[eyes].mean()) if eyes.any() else math.nan
-            measures = {"iou": iou, "leftOver": left, "strapsLeft": straps_left, "eyesErased": erased, "area": float(garment.mean())}
+            guess = (cv2.morphologyEx((probability > 0.5).astype(np.uint8), cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))) > 0) & drawn.inside
+            iou = float((guess & drawn.fabric).sum() / max((guess | drawn.fabric).sum(), 1))
+            left, straps_left, eyes_left, ears_left = (
+                float(1 - region[part].mean()) if part.any() else math.nan for part in (drawn.fabric, drawn.straps, drawn.eyes, drawn.ears)
+            )
+            measures = {"iou": iou, "leftOver": left, "strapsLeft": straps_left, "eyesErased": 1 - eyes_left, "earsErased": 1 - ears_left, "area": float(drawn.fabric.mean())}
             records.append({"case": "V", "row": name, "file": outline["file"], **measures})
             line += [_outlined(crop, guess), np.clip(np.round(unmasked), 0, 255).astype(np.uint8)]
         lines.append(line)
@@ -625,12 +643,12 @@ def summarise(records):
         rows = [record for record in records if record["case"] == case]
         out += [f"## Case {case}", ""]
         if case == "V":
-            out += ["| row | IoU (95 %) | median | left over | straps left over | eyes erased | n |", "|---|---|---|---|---|---|---|"]
+            out += ["| row | IoU (95 %) | median | left over | straps left over | eyes erased | ears erased | n |", "|---|---|---|---|---|---|---|---|"]
             for name in dict.fromkeys(record["row"] for record in rows):
                 mine = [record for record in rows if record["row"] == name]
                 iou = [record["iou"] for record in mine]
                 low, high = bootstrap_interval(iou)
-                out.append(f"| {name} | {np.mean(iou):.3f} ({low:.3f} .. {high:.3f}) | {np.median(iou):.3f} | {_mean(mine, 'leftOver'):.2%} | {_mean(mine, 'strapsLeft'):.1%} | {_mean(mine, 'eyesErased'):.1%} | {len(mine)} |")
+                out.append(f"| {name} | {np.mean(iou):.3f} ({low:.3f} .. {high:.3f}) | {np.median(iou):.3f} | {_mean(mine, 'leftOver'):.2%} | {_mean(mine, 'strapsLeft'):.1%} | {_mean(mine, 'eyesErased'):.1%} | {_mean(mine, 'earsErased'):.1%} | {len(mine)} |")
             out.append("")
             continue
         out += ["| row | region PSNR (95 %) | above harmonic | region SSIM | PSNR | SSIM | psnrEq8 | visible PSNR | gradient energy | area | IoU | left over | n |",

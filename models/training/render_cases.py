@@ -51,7 +51,7 @@ def render_case(case, data, out, limit=None):
 
 
 def render_outlines(data, out, outlines, limit=None):
-    """Case V: writes the outlined fabric of every real photo, its straps and the eyes. Yields a line of index.csv per photo; the photos stay where they are."""
+    """Case V: writes the outlined fabric of every real photo, its straps, the eyes and the ears. Yields a line of index.csv per photo; the photos stay where they are."""
     drawn = evaluate.load_outlines(outlines)
     places = np.linspace(0, len(drawn) - 1, limit).astype(int) if limit and limit < len(drawn) else range(len(drawn))
     for place in map(int, places):
@@ -59,11 +59,11 @@ def render_outlines(data, out, outlines, limit=None):
         photo = cv2.imread(str(Path(data) / "masked" / outline["file"]))
         if photo is None:
             raise SystemExit(f"Expected a photo at {Path(data) / 'masked' / outline['file']}.")
-        to_crop, fabric, straps, eyes, inside = evaluate.outlined_crop(outline, photo.shape)
-        region = np.select([fabric, straps, eyes, inside], [255, 192, 160, 128], 0).astype(np.uint8)
+        crop = evaluate.outlined_crop(outline, photo.shape)
+        region = np.select([crop.fabric, crop.straps, crop.eyes, crop.ears, crop.inside], [255, 192, 160, 144, 128], 0).astype(np.uint8)
         path = f"regions/V/{place:04d}.png"
         _write(out / path, region)
-        yield {"case": "V", "file": outline["file"], "photo": outline["file"], "region": path, **_similarity(to_crop), "digest": _digest(photo, region)}
+        yield {"case": "V", "file": outline["file"], "photo": outline["file"], "region": path, **_similarity(crop.to_crop), "digest": _digest(photo, region)}
 
 
 def _write(path, picture):

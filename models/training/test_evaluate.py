@@ -225,6 +225,10 @@ def test_the_hand_drawn_outlines_are_sound():
             ends = np.clip(np.round(evaluate.move(strap, to_crop)).astype(int), 0, 255)
             assert near[ends[:, 1], ends[:, 0]].any(), outline["file"]  # it begins at the mask
         assert 125 < rows.mean() < 215 and 85 < columns.mean() < 171, outline["file"]
+        for ear in outline["ears"]:
+            (x, y), (width, height) = evaluate.move(ear, to_crop).mean(0), np.ptp(evaluate.move(ear, to_crop), 0)
+            assert (x < 80 or x > 175) and 90 < y < 180 and 6 < width < 30 and 14 < height < 50, outline["file"]
+    assert sum(len(outline["ears"]) for outline in outlines) == 27
 
 
 def test_an_earlier_run_is_read_back_as_it_was_written(data, tmp_path):

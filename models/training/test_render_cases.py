@@ -42,7 +42,8 @@ def test_the_same_command_writes_the_same_lines(data, tmp_path):  # noqa: F811
 def test_an_outline_is_drawn_in_the_crop_and_knows_the_edge_of_its_photo(tmp_path):
     (tmp_path / "masked").mkdir()
     cv2.imwrite(str(tmp_path / "masked" / "a.png"), np.full((100, 120, 3), 90, np.uint8))
-    outline = {"file": "a.png", "eyes": [40, 50, 70, 50], "polygons": [[40, 60, 70, 60, 70, 80, 40, 80]], "straps": [[70, 60, 80, 60]]}
+    drawn = {"polygons": [[40, 60, 70, 60, 70, 80, 40, 80]], "straps": [[70, 60, 80, 60]], "ears": [[68, 50, 100, 50, 100, 58, 68, 58]]}
+    outline = {"file": "a.png", "eyes": [40, 50, 70, 50], **drawn}
     (tmp_path / "outlines.json").write_text(json.dumps({"outlines": [outline]}))
     (line,) = render_cases.render_outlines(tmp_path, tmp_path / "out", tmp_path / "outlines.json")
     region = cv2.imread(str(tmp_path / "out" / line["region"]), cv2.IMREAD_GRAYSCALE)  # [256, 256], twice the photo's size
@@ -51,3 +52,4 @@ def test_an_outline_is_drawn_in_the_crop_and_knows_the_edge_of_its_photo(tmp_pat
     assert (region == 255).mean() == pytest.approx(60 * 40 / 256**2, rel=0.06)
     assert region[118, 98] == region[118, 158] == 160 and (region == 160).sum() == pytest.approx(2 * np.pi * 13.5 * 8.5, rel=0.03)  # the eyes
     assert 18 <= (region == 192).sum() <= 20  # 10 px of the photo, beside the fabric
+    assert region[118, 200] == 144 and region[134, 200] == 144 and region[134, 170] == 128  # an ear, but not close to the strap

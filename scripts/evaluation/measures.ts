@@ -16,6 +16,7 @@ export const measureNames = [
   'leftOver',
   'strapsLeft',
   'eyesErased',
+  'earsErased',
 ] as const;
 export type MeasureName = (typeof measureNames)[number];
 export type Measures = Readonly<Record<MeasureName, number | null>>;
@@ -33,6 +34,7 @@ export const nothingMeasured: Measures = {
   leftOver: null,
   strapsLeft: null,
   eyesErased: null,
+  earsErased: null,
 };
 
 export type Answer = {
@@ -72,15 +74,18 @@ export function measureAnswer(
 
 /**
  * All that can be said of an answer to a photo without a truth. `drawn`: the mask as a hand outlined it, in the answer's framing: 255 fabric,
- * 192 the course of straps, 160 the eyes, 128 beside them, 0 beyond the photo's edge, where nothing counts.
+ * 192 the course of straps, 160 the eyes, 144 the ears, 128 beside them, 0 beyond the photo's edge, where nothing counts.
  */
 export function measureOutline(drawn: Raster, { restored, probability }: Answer): Measures {
   if (!restored || !probability) return nothingMeasured;
   const [fabric, inside] = [planeOf(drawn, 255), planeOf(drawn, 128)];
-  const [straps, eyes] = [between(drawn, 192, 255), between(drawn, 160, 192)];
+  const [straps, eyes, ears] = [between(drawn, 192, 255), between(drawn, 160, 192), between(drawn, 144, 160)];
   // Straps are not in the outline: an opening takes them off the answer.
   const opened = openRegion(atLeastHalf(probability));
-  const eyesLeft = shareLeftOver(eyes, restored);
+  const erased = (part: Plane) => {
+    const left = shareLeftOver(part, restored);
+    return left === null ? null : 1 - left;
+  };
   const guess = { ...opened, data: opened.data.map((value, pixel) => value * (inside.data[pixel] ?? 0)) };
   return {
     ...nothingMeasured,
@@ -88,7 +93,8 @@ export function measureOutline(drawn: Raster, { restored, probability }: Answer)
     iou: intersectionOverUnion(fabric, guess),
     leftOver: shareLeftOver(fabric, restored),
     strapsLeft: shareLeftOver(straps, restored),
-    eyesErased: eyesLeft === null ? null : 1 - eyesLeft,
+    eyesErased: erased(eyes),
+    earsErased: erased(ears),
   };
 }
 

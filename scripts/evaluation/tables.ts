@@ -128,7 +128,17 @@ function syntheticTable(rows: readonly RowSummary[]): readonly string[] {
 function realTable(rows: readonly RowSummary[]): readonly string[] {
   return [
     ...markdownTable(
-      ['row', 'region IoU', 'median IoU', 'mask left over', 'straps left over', 'eyes erased', 'found', 'n'],
+      [
+        'row',
+        'region IoU',
+        'median IoU',
+        'mask left over',
+        'straps left over',
+        'eyes erased',
+        'ears erased',
+        'found',
+        'n',
+      ],
       rows.map(({ row, n, photos, figures }) => [
         rowLabel(row),
         similarity(figures.iou, 'interval'),
@@ -136,6 +146,7 @@ function realTable(rows: readonly RowSummary[]): readonly string[] {
         percent(figures.leftOver.mean),
         percent(figures.strapsLeft.mean),
         percent(figures.eyesErased.mean),
+        percent(figures.earsErased.mean),
         row.endsWith('+pipeline') ? percent(n / photos) : '',
         String(row.endsWith('+pipeline') ? photos : n),
       ]),
