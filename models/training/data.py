@@ -314,7 +314,7 @@ def soften(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def cut_off(rng: np.random.Generator, *arrays: np.ndarray) -> list[np.ndarray]:
     """The photo ends inside the crop, on one to four sides, straight or slanted as on a tilted head: from there on its edge is repeated, as `align` does.
 
-    All arrays [S, S, ...] are cut alike. The eyes stay inside.
+    All arrays [S, S, ...], uint8, float32 or bool, are cut alike. The eyes stay inside.
     """
     size = len(arrays[0])
     middle = np.float32((size - 1) / 2)
@@ -326,7 +326,12 @@ def cut_off(rng: np.random.Generator, *arrays: np.ndarray) -> list[np.ndarray]:
     across = np.clip(cosine * x + sine * y, -ends[0], ends[1]).astype(np.float32)
     down = np.clip(cosine * y - sine * x, -ends[2], ends[3]).astype(np.float32)
     from_x, from_y = cosine * across - sine * down + middle, sine * across + cosine * down + middle
-    return [cv2.remap(array, from_x, from_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE) for array in arrays]
+
+    def cut(array: np.ndarray) -> np.ndarray:
+        known = array.view(np.uint8) if array.dtype == bool else array  # to OpenCV
+        return cv2.remap(known, from_x, from_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE).view(array.dtype)
+
+    return [cut(array) for array in arrays]
 
 
 def blend_in(image: np.ndarray, region: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -400,8 +405,7 @@ def completion_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, 
     if rng.random() < REMAINS_SHARE:
         image = leave_remains(image, region, rng)
     if rng.random() < CUT_SHARE:  # the region with it, as a segmenter takes a mask's repeated edge for mask: nothing of the face shows
-        image, mask = cut_off(rng, image, region.astype(np.uint8))
-        region = mask > 0
+        image, region = cut_off(rng, image, region)
     image, region = flip(rng, image, region)
     return {"image": planes(to_size(image, size)), "region": planes(region_to_size(region, size))}
 
@@ -417,15 +421,12 @@ def held_out_sample(faces: Faces, index: int, size: int = CROP, grow: int = 4, t
         image, landmarks = turn(image, landmarks, turned)
         image, landmarks = align(image, landmarks, alignment(eyes_of(landmarks)))
     region = masks.draw_region(landmarks, image.shape, rng).astype(np.uint8)
-    region = cv2.dilate(region, np.ones((2 * grow + 1, 2 * grow + 1), np.uint8))
-    counts = region
+    region = counts = cv2.dilate(region, np.ones((2 * grow + 1, 2 * grow + 1), np.uint8)) > 0
     if cut:
         places = np.arange(region.size, dtype=np.float32).reshape(region.shape)
         image, region, origin = cut_off(rng, image, region, places)
-        counts = region * (origin == places)
-    return {"image": planes(to_size(image, size))} | {
-        name: planes(region_to_size(part > 0, size)) for name, part in (("region", region), ("counts", counts))
-    }
+        counts = region & (origin == places)
+    return {"image": planes(to_size(image, size)), "region": planes(region_to_size(region, size)), "counts": planes(region_to_size(counts, size))}
 
 
 def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, worn: list[Worn] | None = None) -> dict[str, np.ndarray]:
@@ -452,8 +453,7 @@ def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, worn: 
         image = masks.distract(image, landmarks, rng).image
     image, region = flip(rng, masks.photometric(image, rng), region)
     if rng.random() < CUT_SHARE:
-        image, mask = cut_off(rng, image, region.astype(np.uint8))
-        region = mask > 0
+        image, region = cut_off(rng, image, region)
     region = planes(region_to_size(region, size))
     return {"image": planes(to_size(image, size)), "region": region, "counts": np.ones_like(region)}
 

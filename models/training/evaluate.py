@@ -47,7 +47,7 @@ import masks
 CROP = 256
 CROP_EYES = np.array([[98.0, 118.0], [158.0, 118.0]])
 EYE = (13, 8)  # px in the crop, half the width and the height of an eye with its lids
-BESIDE = 6  # px in the crop: so near to fabric and straps a region may reach, and an ear is no ear
+BESIDE = 6  # px in the crop: nearer to fabric and straps than this a region may cover an ear
 CELEBA_SIZE, CELEBA_EYES = (178, 218), np.array([[69.0, 111.0], [109.0, 111.0]])
 GIVEN_DILATION = 5  # px at 256: covers the contact shadow, as the networks' own dilation does
 PEOPLE = Path(__file__).resolve().parent / "test-people.json"
@@ -616,10 +616,9 @@ def evaluate_real(data, sessions, outlines, sheet):
             # Straps are not outlined: an opening of 9 px takes them off the answer. Beyond the photo's edge nothing counts.
             guess = (cv2.morphologyEx((probability > 0.5).astype(np.uint8), cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))) > 0) & drawn.inside
             iou = float((guess & drawn.fabric).sum() / max((guess | drawn.fabric).sum(), 1))
-            left, straps_left, eyes_left, ears_left = (
-                float(1 - region[part].mean()) if part.any() else math.nan for part in (drawn.fabric, drawn.straps, drawn.eyes, drawn.ears)
-            )
-            measures = {"iou": iou, "leftOver": left, "strapsLeft": straps_left, "eyesErased": 1 - eyes_left, "earsErased": 1 - ears_left, "area": float(drawn.fabric.mean())}
+            parts = (drawn.fabric, drawn.straps, drawn.eyes, drawn.ears)
+            fabric, straps, eyes, ears = (float(region[part].mean()) if part.any() else math.nan for part in parts)  # shares erased
+            measures = {"iou": iou, "leftOver": 1 - fabric, "strapsLeft": 1 - straps, "eyesErased": eyes, "earsErased": ears, "area": float(drawn.fabric.mean())}
             records.append({"case": "V", "row": name, "file": outline["file"], **measures})
             line += [_outlined(crop, guess), np.clip(np.round(unmasked), 0, 255).astype(np.uint8)]
         lines.append(line)

@@ -334,7 +334,7 @@ def test_training_goes_on_from_a_blend_whose_norms_it_wakes(folder, monkeypatch)
     def gained() -> float:
         return run("complete", folder, 40, "--start", str(blended), "--rate", "1e-6")["regionPsnr"] - before["scores"]["regionPsnr"]
 
-    assert -0.05 < gained() < 0.3  # dB: statistics taken anew changed it by -.01 to .08 with three seeds; norms asleep lost .3 to .6
+    assert abs(gained()) < 0.1  # dB: statistics taken anew changed it by -.01 to .08 with three seeds; norms asleep lost .3 to .6
     monkeypatch.setattr(thaw, "wake_norms", lambda *_: None)
     assert gained() < -0.2
 

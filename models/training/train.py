@@ -181,6 +181,7 @@ class Complete(Stage):
         return fidelity(completed, image, region, progress)
 
     def validation(self, faces):
+        """Faces as they are ("image"), on heads turned further ("turned image") and in photos that end inside the crop ("cut image")."""
         chosen = np.linspace(0, len(faces) - 1, min(VALIDATION_FACES, len(faces))).round().astype(int)
         kinds = {"": {}, "turned ": {"turned": TURNED}, "cut ": {"cut": True}}
         samples = {kind: faces_data.collate([faces_data.held_out_sample(faces, int(i), COARSE, **how) for i in chosen]) for kind, how in kinds.items()}
