@@ -11,6 +11,7 @@ coordinates are pixel centres, landmarks are the 68 points of 300-W.
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,9 @@ from torch.utils.data import DataLoader, IterableDataset
 import masks
 from locate import Look, locate_twice
 from network import CROP, GRID, outline
+from outlines import courses, filled, load_outlines
 
+MARKS = Path(__file__).with_name("real-marks.json")
 EYES = np.array([[98.0, 118.0], [158.0, 118.0]], np.float32)  # px in the crop: the eye on the image's left, then the other
 EYE_DISTANCE = 60.0  # px
 BOX_SHARE = 0.36  # eye distance / height of the face box on a frontal head; a turned head is scaled by its box instead
@@ -42,6 +45,10 @@ WORN_SHARE = 0.3  # of the segmenter's samples, once real masks have weak outlin
 LOW_SHARE = 0.16  # of the segmenter's masks are worn under the nose on top of those drawn so by chance: the hardest to outline
 SHORT_SHARE = 0.4  # end well before the ears: on turned heads the cheek between mask and ear, and what crosses it, was taken for mask
 BLEND_SHARE = 0.12  # of them are coloured like the skin around them: masks missed whole were of that kind
+MARKED_SHARE = 0.5  # of the real ones have straps or ears marked by hand: 158 of 794 have any
+EAR_WEIGHT = 4  # as much as other pixels counts an ear that is marked: few, and what teaches straps makes an ear's rim one too
+EAR_GAP = 3  # px in the crop from the fabric of a weak outline: nearer, an ear that is marked may be covered
+STRAP_RADII = 1, 5  # px in the crop from the course of a marked strap: as far it surely is strap, and as far it may be
 EYE_LEVEL = 0.38  # of the height of a detector's face box
 
 MEAN_SHAPE = np.array(
@@ -376,9 +383,9 @@ def to_size(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def region_to_size(region: np.ndarray, size: int) -> np.ndarray:
-    """A pixel that the region touches belongs to it. bool [H, H] -> bool [size, size]"""
+    """A pixel that the region touches belongs to it. bool, or uint8 as what counts, [H, H] -> the same [size, size]"""
     factor = len(region) // size
-    return region.reshape(size, factor, size, factor).any((1, 3))
+    return region.reshape(size, factor, size, factor).max((1, 3))
 
 
 def planes(image: np.ndarray) -> np.ndarray:
@@ -459,22 +466,21 @@ def mask_sample(faces: Faces, rng: np.random.Generator, size: int = CROP, worn: 
 
 
 @dataclass(frozen=True)
-class Worn:
-    """A real photo of a worn mask, aligned on the eyes, with a weak outline found by `weak_outline`.
+class WornPhoto:
+    """A real photo of a worn mask in its aligned crop.
 
-    image: uint8 [256, 256, 3]; garment, known: bool [256, 256]. Where `known` is false the outline is not to be trusted.
+    digest: of its file, as in `real-marks.json`; image: uint8 [256, 256, 3]; inside: bool [256, 256], false where the photo had ended and
+    its border was repeated; to_crop: 2x3, px of the photo to px of the crop
     """
 
+    digest: str
     image: np.ndarray
-    garment: np.ndarray
-    known: np.ndarray
+    inside: np.ndarray
+    to_crop: np.ndarray
 
 
-def worn_crops(data: Path, split: str, look: Look) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Real masked faces of `data/masked`, aligned by the eyes that `look` finds, as the product aligns them; guessed from the box where it sees no face.
-
-    -> crop uint8 [256, 256, 3], inside bool [256, 256]: false where the photo had ended and its border was repeated
-    """
+def worn_photos(data: Path, split: str, look: Look) -> Iterator[WornPhoto]:
+    """Real masked faces of `data/masked`, aligned by the eyes that `look` finds, as the product aligns them; guessed from the box where it sees no face."""
     with open(data / "masked" / "index.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == split and row["kind"] == "real"]
     for row in rows:
@@ -486,21 +492,75 @@ def worn_crops(data: Path, split: str, look: Look) -> Iterator[tuple[np.ndarray,
             eyes = np.array([middle - half, level, middle + half, level])
         matrix = alignment(eyes.reshape(2, 2), bottom - top)
         crop = cv2.warpAffine(photo, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        yield crop, cv2.warpAffine(np.ones(photo.shape[:2], np.uint8), matrix, (CROP, CROP)) > 0
+        digest = hashlib.sha256((data / "masked" / row["file"]).read_bytes()).hexdigest()[:16]
+        yield WornPhoto(digest, crop, cv2.warpAffine(np.ones(photo.shape[:2], np.uint8), matrix, (CROP, CROP)) > 0, matrix)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Where straps and ears are in an aligned crop, from `real-marks.json`. bool [256, 256] each.
+
+    straps: the course of straps beside the fabric, one pixel wide; may_be: what may be strap around it; ears: ears where no strap is near.
+    """
+
+    straps: np.ndarray
+    may_be: np.ndarray
+    ears: np.ndarray
+
+
+def read_marks(photos: Iterator[WornPhoto]) -> Iterator[tuple[WornPhoto, Marks | None]]:
+    """Every photo with what is marked on it, if somebody went through it."""
+    outlines = {outline["digest"]: outline for outline in load_outlines(MARKS)}
+    for photo in photos:
+        outline = outlines.get(photo.digest)
+        yield photo, marks_of(outline, photo) if outline else None
+
+
+def marks_of(outline: dict, photo: WornPhoto) -> Marks:
+    straps = courses(outline["straps"], photo.to_crop, CROP)
+    may_be = cv2.dilate(straps, disc(STRAP_RADII[1])) > 0
+    return Marks((straps > 0) & photo.inside, may_be, (filled(outline["ears"], photo.to_crop, CROP) > 0) & photo.inside & ~may_be)
+
+
+@dataclass(frozen=True)
+class Worn:
+    """A real photo of a worn mask, aligned on the eyes, with a weak outline found by `weak_outline`.
+
+    image: uint8 [256, 256, 3]; garment: bool [256, 256]; counts: uint8 [256, 256], how much a pixel does: 0 where the outline is not to be trusted.
+    marked: straps and ears are as somebody saw them.
+    """
+
+    image: np.ndarray
+    garment: np.ndarray
+    counts: np.ndarray
+    marked: bool = False
 
 
 def read_worn(data: Path, split: str, look: Look, probability: Callable[[np.ndarray], np.ndarray]) -> list[Worn]:
-    """The faces of `worn_crops` with weak outlines; about 0.2 s a photo.
+    """The faces of `worn_photos` with weak outlines; about 0.2 s a photo.
 
     probability: what a first segmenter thinks, uint8 [256, 256, 3] -> float [256, 256]. Photos whose outline is implausible
     are left out.
     """
     found = []
-    for crop, inside in worn_crops(data, split, look):
-        garment, known = weak_outline(crop, probability(crop))
+    for photo, marks in read_marks(worn_photos(data, split, look)):
+        garment, known = weak_outline(photo.image, probability(photo.image))
         if 0.04 < garment.mean() < 0.4:
-            found.append(Worn(crop, garment, known & inside))
+            garment, counts = as_marked(garment, known, marks) if marks else (garment, known.astype(np.uint8))
+            found.append(Worn(photo.image, garment, counts * photo.inside, marks is not None))
     return found
+
+
+def as_marked(garment: np.ndarray, known: np.ndarray, marks: Marks) -> tuple[np.ndarray, np.ndarray]:
+    """A weak outline corrected where straps and ears are marked: a strap's middle is mask, an ear beside the fabric is bare.
+
+    garment, known: bool [256, 256] -> garment bool, counts uint8, as in `Worn`
+    """
+    fabric = cv2.dilate(garment.astype(np.uint8), disc(EAR_GAP)) > 0  # its edge is a guess, and ears are drawn roughly
+    strap = cv2.dilate(marks.straps.astype(np.uint8), disc(STRAP_RADII[0])) > 0
+    counts = ((known & ~marks.may_be) | strap).astype(np.uint8)
+    counts[marks.ears & ~fabric] = EAR_WEIGHT
+    return garment | strap, counts
 
 
 def weak_outline(crop: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -584,14 +644,16 @@ def without_holes(shape: np.ndarray) -> np.ndarray:
 
 def worn_crop_sample(worn: list[Worn], rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
     """A real masked crop, moved, turned, recoloured and degraded at random; the shape of `mask_sample`."""
-    chosen = worn[int(rng.integers(len(worn)))]
-    image, garment, known = move(rng, chosen.image, chosen.garment, chosen.known)
+    marked = [crop for crop in worn if crop.marked]
+    among = marked if marked and rng.random() < MARKED_SHARE else worn
+    chosen = among[int(rng.integers(len(among)))]
+    image, garment, counts = move(rng, chosen.image, chosen.garment, chosen.counts)
     image = masks.photometric(recolour(image, rng), rng)
-    image, garment, known = flip(rng, image, garment, known)
+    image, garment, counts = flip(rng, image, garment, counts)
     return {
         "image": planes(to_size(image, size)),
         "region": planes(region_to_size(garment, size)),
-        "counts": planes(region_to_size(known, size)),
+        "counts": planes(region_to_size(counts, size)),
     }
 
 
@@ -602,14 +664,14 @@ def worn_photo_sample(crops: list[np.ndarray], rng: np.random.Generator) -> dict
 
 
 def move(rng: np.random.Generator, image: np.ndarray, *regions: np.ndarray) -> list[np.ndarray]:
-    """A crop and bool regions of it, turned, scaled and shifted alike at random, edges repeated."""
+    """A crop and regions of it, bool or uint8, turned, scaled and shifted alike at random, edges repeated."""
     roll, scale, x, y = rng.uniform(-1, 1, 4) * (10, 0.15, 8, 8)
     matrix = alignment(EYES, roll=roll, scale=1 + scale, shift=(x, y))
 
     def warp(array: np.ndarray, flags: int) -> np.ndarray:
         return cv2.warpAffine(array, matrix, (CROP, CROP), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
-    return [warp(image, cv2.INTER_LINEAR), *(warp(region.astype(np.uint8), cv2.INTER_NEAREST) > 0 for region in regions)]
+    return [warp(image, cv2.INTER_LINEAR), *(warp(region.astype(np.uint8), cv2.INTER_NEAREST).astype(region.dtype) for region in regions)]
 
 
 def worn_sample(faces: Faces, rng: np.random.Generator, size: int = CROP // 2, index: int | None = None) -> dict[str, np.ndarray]:

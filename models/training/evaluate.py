@@ -43,6 +43,7 @@ import scipy.sparse
 import scipy.sparse.linalg
 
 import masks
+from outlines import courses, filled, load_outlines
 
 CROP = 256
 CROP_EYES = np.array([[98.0, 118.0], [158.0, 118.0]])
@@ -564,13 +565,6 @@ def _write_sheet(path, lines, titles):
     cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
 
 
-def load_outlines(path):
-    """Hand-drawn outlines: list of {"file": str, "eyes": [2, 2], "polygons", "straps" and "ears": list of [N, 2]}, pixels of the delivered photo."""
-    return [{"file": outline["file"], "eyes": np.array(outline["eyes"], float).reshape(2, 2),
-             **{lines: [np.array(line, float).reshape(-1, 2) for line in outline.get(lines, [])] for lines in ("polygons", "straps", "ears")}}
-            for outline in json.loads(Path(path).read_text())["outlines"]]
-
-
 @dataclass(frozen=True)
 class OutlinedCrop:
     """An outlined photo in its aligned crop. to_crop: 2x3 matrix, photo to crop. The rest is bool [256, 256]: the mask's fabric, the course of
@@ -587,12 +581,8 @@ class OutlinedCrop:
 def outlined_crop(outline, shape):
     """What `load_outlines` gives of a photo of `shape`, in its crop."""
     to_crop = similarity(outline["eyes"], CROP_EYES)
-    fabric, straps, eyes, ears = np.zeros((4, CROP, CROP), np.uint8)
-    for drawn, polygons in ((fabric, outline["polygons"]), (ears, outline["ears"])):
-        for polygon in polygons:
-            cv2.fillPoly(drawn, [np.round(move(polygon, to_crop) * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
-    for line in outline["straps"]:
-        cv2.polylines(straps, [np.round(move(line, to_crop) * 16).astype(np.int32)], False, 1, 1, cv2.LINE_8, 4)
+    fabric, ears = (filled(outline[polygons], to_crop, CROP) for polygons in ("polygons", "ears"))
+    straps, eyes = courses(outline["straps"], to_crop, CROP), np.zeros((CROP, CROP), np.uint8)
     for x, y in np.round(CROP_EYES).astype(int):
         cv2.ellipse(eyes, (int(x), int(y)), EYE, 0, 0, 360, 1, -1)
     near = cv2.dilate(fabric | straps, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * BESIDE + 1, 2 * BESIDE + 1)))

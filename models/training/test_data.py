@@ -1,5 +1,7 @@
 """Readers, alignment and samples, on faces made up here."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import cv2
@@ -310,9 +312,10 @@ def test_real_masked_faces_are_aligned_on_the_eyes_that_are_seen_and_else_by_the
         return np.array([[axis.mean() for axis in np.nonzero(mine)[::-1]] for mine in excess])
 
     def looking(presence: float) -> np.ndarray:
-        ((crop, inside),) = data.worn_crops(tmp_path, "train", lambda window: (dots(window).reshape(4), presence))
-        assert crop.shape == (256, 256, 3) and not inside.all() and inside[data.CROP // 2, data.CROP // 2]
-        return dots(crop)
+        (found,) = data.worn_photos(tmp_path, "train", lambda window: (dots(window).reshape(4), presence))
+        assert found.image.shape == (256, 256, 3) and not found.inside.all() and found.inside[data.CROP // 2, data.CROP // 2]
+        assert np.allclose(found.to_crop, data.alignment(dots(photo), 140), atol=1.5) == (presence > 0.5)
+        return dots(found.image)
 
     assert looking(0.9) == pytest.approx(data.EYES, abs=1.5)
     guessed = looking(0.1)
@@ -400,11 +403,54 @@ def test_a_print_that_the_segmenter_missed_belongs_to_the_mask():
     assert (outline & known)[printed].all()
 
 
+def marked_photo(straps: list, ears: list) -> tuple[data.WornPhoto, dict]:
+    inside = np.ones((256, 256), bool)
+    inside[:, 226:] = False
+    photo = data.WornPhoto("ab", np.zeros((256, 256, 3), np.uint8), inside, np.eye(2, 3))
+    return photo, {"straps": [np.array(line, float) for line in straps], "ears": [np.array(ear, float) for ear in ears]}
+
+
+def test_a_marked_strap_is_mask_and_a_marked_ear_is_not():
+    garment = np.zeros((256, 256), bool)
+    garment[150:220, 80:180] = True
+    known = np.ones((256, 256), bool)
+    known[100:160, 178:] = False  # what nobody knew: strap, ear and cheek
+    photo, outline = marked_photo([[[182, 150], [222, 110]]], [[[176, 120], [250, 120], [250, 158], [176, 158]]])
+    marks = data.marks_of(outline, photo)
+    outlined, counts = data.as_marked(garment, known, marks)
+    strap = np.array([[x + y == 332 and 182 <= x <= 222 for x in range(256)] for y in range(256)])
+    assert marks.straps[strap].all() and outlined[strap].all() and (counts[strap] == 1).all()
+    beside = np.roll(strap, 4, 0) & ~garment
+    assert not counts[beside].any() and not outlined[beside].any()  # how wide it is nobody said
+    assert (counts[140:150, 205:220] == data.EAR_WEIGHT).all() and not outlined[140:150, 205:220].any()
+    assert not counts[120:158, 230:].any()  # beyond the end of the photo nothing is seen
+    assert not counts[152:158, 181:182].any()  # an ear at the fabric may be covered
+    assert (outlined == garment)[160:].all() and (counts == known)[165:].all()
+
+
+def test_marks_are_found_by_the_photo_and_not_by_its_name(tmp_path, monkeypatch):
+    marked = {"file": "train/1.jpg", "digest": "ab", "straps": [[10, 10, 40, 10]]}
+    (tmp_path / "marks.json").write_text(json.dumps({"outlines": [marked]}))
+    monkeypatch.setattr(data, "MARKS", tmp_path / "marks.json")
+    photo, _ = marked_photo([], [])
+    (_, first), (_, second) = data.read_marks(iter([photo, dataclasses.replace(photo, digest="cd")]))
+    assert first.straps.sum() == 31 and not first.ears.any() and second is None
+
+
+def test_photos_with_marks_are_drawn_more_often():
+    plain = np.zeros((256, 256), bool)
+    worn = [data.Worn(np.full((256, 256, 3), 250 * (i == 7), np.uint8), plain, plain.astype(np.uint8), marked=i == 7) for i in range(20)]
+    rng = np.random.default_rng(0)
+    drawn = np.mean([data.worn_crop_sample(worn, rng, 64)["image"].mean() > 100 for _ in range(200)])
+    assert drawn == pytest.approx(data.MARKED_SHARE + (1 - data.MARKED_SHARE) / 20, abs=0.1)
+
+
 def test_real_crops_come_with_what_counts():
     image, garment = worn_face()
-    known = np.ones_like(garment)
-    known[:, :100] = False
-    sample = data.worn_crop_sample([data.Worn(image, garment, known)], np.random.default_rng(0), 128)
+    counts = np.ones(garment.shape, np.uint8)
+    counts[:, :100], counts[:60, 160:] = 0, data.EAR_WEIGHT
+    sample = data.worn_crop_sample([data.Worn(image, garment, counts)], np.random.default_rng(0), 128)
     assert sample["image"].shape == (3, 128, 128)
-    assert 0.1 < sample["counts"].mean() < 0.95
+    assert set(np.unique(sample["counts"])) == {0, 1, data.EAR_WEIGHT}
+    assert 0.1 < (sample["counts"] > 0).mean() < 0.95
     assert sample["region"].sum() > 500

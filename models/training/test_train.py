@@ -1,5 +1,7 @@
 """A short training must overfit, stop at any moment, and go on as if it had not stopped."""
 
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -232,6 +234,22 @@ def wear_masks(folder) -> None:
         cv2.imwrite(str(folder / "masked" / split / "0.png"), face)
         lines.append(f"{split}/0.png,made-up,{split},real,256,256,60,40,200,240")
     (folder / "masked" / "index.csv").write_text("\n".join(lines))
+
+
+def test_the_segmenter_learns_from_marked_straps_and_ears_and_is_measured_on_them(folder, monkeypatch):
+    wear_masks(folder)
+    marks = []
+    for split in ("train", "val"):
+        digest = hashlib.sha256((folder / "masked" / split / "0.png").read_bytes()).hexdigest()[:16]
+        marks.append({"file": "", "digest": digest, "straps": [[182, 150, 215, 120]], "ears": [[40, 110, 60, 110, 60, 150, 40, 150]]})
+    (folder / "marks.json").write_text(json.dumps({"outlines": marks}))
+    monkeypatch.setattr(train.faces_data, "MARKS", folder / "marks.json")
+    monkeypatch.setattr(train.faces_data, "WORN_SHARE", 1.0)
+    first = run("segment", folder, 4, "--real", "--rate", "1e-9")
+    last = run("segment", folder, 320, "--real", "--rate", "6e-3")
+    assert max(first["strapsLeft"], first["earsErased"]) > 0.9  # all or nothing
+    assert last["strapsLeft"] < 0.6 and last["earsErased"] < 0.6
+    assert "strapsLeft" not in run("segment", folder, 4)
 
 
 def test_the_critic_judges_real_masked_photos_by_their_share(folder, monkeypatch):

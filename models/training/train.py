@@ -107,6 +107,7 @@ class Segment(Stage):
 
     thin = 4.0
     worn: list[faces_data.Worn] | None = None
+    marked: list[tuple[np.ndarray, faces_data.Marks]] | None = None  # of the validation photos
 
     name, parts, best = "segment", ("segmenter",), "iou"
 
@@ -127,8 +128,10 @@ class Segment(Stage):
             found = network.segmenter(both).sigmoid()
             return ((found[:1] + found[1:].flip(-1)) / 2)[0, 0].numpy()
 
-        self.worn = faces_data.read_worn(data, "train", locate.published(EYE_LOCATOR), probability)
-        print(f"segment: {len(self.worn)} real masks with weak outlines", flush=True)
+        look = locate.published(EYE_LOCATOR)
+        self.worn = faces_data.read_worn(data, "train", look, probability)
+        self.marked = [(photo.image, marks) for photo, marks in faces_data.read_marks(faces_data.worn_photos(data, "val", look)) if marks]
+        print(f"segment: {len(self.worn)} real masks with weak outlines, straps and ears marked on {sum(worn.marked for worn in self.worn)}", flush=True)
 
     def loss(self, network, batch, progress):
         logits, truth = network.segmenter(batch["image"]).float(), batch["region"]
@@ -140,18 +143,33 @@ class Segment(Stage):
 
     def validation(self, faces):
         rng = np.random.default_rng(1)
-        return faces_data.collate([faces_data.mask_sample(faces, rng) for _ in range(VALIDATION_FACES)])
+        batch = faces_data.collate([faces_data.mask_sample(faces, rng) for _ in range(VALIDATION_FACES)])
+        if not self.marked:
+            return batch
+        marked = [{"worn": image, "straps": marks.straps, "ears": marks.ears} for image, marks in self.marked[:VALIDATION_FACES]]
+        return batch | faces_data.collate([{name: faces_data.planes(values) for name, values in sample.items()} for sample in marked])
 
     def scores(self, network, batch):
+        """On made-up masks, and with `--real` on validation photos the share of straps left over and of ears erased."""
         found, truth = network.segmenter(batch["image"]) > 0, batch["region"] > 0.5
         both, either = (found & truth).sum((1, 2, 3)).float(), (found | truth).sum((1, 2, 3)).float()
         masked, area = truth.any(-1).any(-1).any(-1), truth.sum((1, 2, 3)).float()
         nan = torch.full_like(both, math.nan)
-        return {
+        result = {
             "iou": torch.where(masked, both / either.clamp_min(1), nan),
             "missed": torch.where(masked, 1 - both / area.clamp_min(1), nan),
             "falseShare": torch.where(masked, nan, found.float().mean((1, 2, 3))),
         }
+        if len(batch.get("worn", ())):
+            region = nets.region_from(network.segmenter(batch["worn"]).float().sigmoid(), network.config)
+            result |= {"strapsLeft": share_of(batch["straps"], 1 - region), "earsErased": share_of(batch["ears"], region)}
+        return result
+
+
+def share_of(whole: Tensor, part: Tensor) -> Tensor:
+    """Of the pixels of `whole`, the share that `part` has; nan where there are none. Both 0 or 1, [N, 1, H, W] -> [N]"""
+    area = whole.sum((1, 2, 3))
+    return (whole * part).sum((1, 2, 3)) / area.where(area > 0, math.nan)
 
 
 class Complete(Stage):
@@ -300,7 +318,7 @@ class Contested(Stage):
 
     def take_real(self, network, data):
         look = locate.published(EYE_LOCATOR)
-        self.worn, self.worn_validation = ([crop for crop, _ in faces_data.worn_crops(data, split, look)] for split in ("train", "val"))
+        self.worn, self.worn_validation = ([photo.image for photo in faces_data.worn_photos(data, split, look)] for split in ("train", "val"))
         print(f"{self.name}: {len(self.worn)} real masks", flush=True)
 
     def on_worn(self, network: nn.Module, worn: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
