@@ -517,6 +517,7 @@ def read_marks(photos: Iterator[WornPhoto]) -> Iterator[tuple[WornPhoto, Marks |
 
 
 def marks_of(outline: dict, photo: WornPhoto) -> Marks:
+    """What `load_outlines` gives of a photo, in its crop."""
     straps = courses(outline["straps"], photo.to_crop, CROP)
     may_be = cv2.dilate(straps, disc(STRAP_RADII[1])) > 0
     return Marks((straps > 0) & photo.inside, may_be, (filled(outline["ears"], photo.to_crop, CROP) > 0) & photo.inside & ~may_be)
