@@ -41,12 +41,14 @@ REMAINS_SHARE = 0.3
 CUT_SHARE = 0.2  # of the faces reach beyond the end of their photo; of 100 real photos of worn masks 66 do, 53 by a tenth of the crop or more
 TURNED_TIMES = 3.0  # as often as frontal faces is one drawn whose nose lies beyond .25 .. .75 of the jaw: 1 in 24
 TURN_SHARE = 0.4  # of the faces are turned further away: 1 in 63 has its nose beyond .2 .. .8 of the jaw, of worn masks many more
-WORN_SHARE = 0.3  # of the segmenter's samples, once real masks have weak outlines
+WORN_SHARE = 0.4  # of the segmenter's samples, once real masks have weak outlines
 LOW_SHARE = 0.16  # of the segmenter's masks are worn under the nose on top of those drawn so by chance: the hardest to outline
 SHORT_SHARE = 0.4  # end well before the ears: on turned heads the cheek between mask and ear, and what crosses it, was taken for mask
 BLEND_SHARE = 0.12  # of them are coloured like the skin around them: masks missed whole were of that kind
-MARKED_SHARE = 0.5  # of the real ones have straps or ears marked by hand: 158 of 794 have any
-EAR_WEIGHT = 4  # as much as other pixels counts an ear that is marked: few, and what teaches straps makes an ear's rim one too
+MARKED_SHARE = 0.5  # of the real ones have straps or ears marked by hand: 471 of 1,071 have any
+SMALLEST_WORN = 60  # px, the shorter side of a masked face of `data/scenes`: straps in smaller ones are a pixel wide
+SIDES = "xmin", "ymin", "xmax", "ymax"  # of a face's box, in the index files
+EAR_WEIGHT = 6  # as much as other pixels counts an ear that is marked: few, and what teaches straps makes an ear's rim one too
 EAR_GAP = 3  # px in the crop from the fabric of a weak outline: nearer, an ear that is marked may be covered
 STRAP_RADII = 1, 5  # px in the crop from the course of a marked strap: as far it surely is strap, and as far it may be
 EYE_LEVEL = 0.38  # of the height of a detector's face box
@@ -479,21 +481,35 @@ class WornPhoto:
     to_crop: np.ndarray
 
 
-def worn_photos(data: Path, split: str, look: Look) -> Iterator[WornPhoto]:
-    """Real masked faces of `data/masked`, aligned by the eyes that `look` finds, as the product aligns them; guessed from the box where it sees no face."""
+def worn_boxes(data: Path, split: str, scenes: bool) -> Iterator[tuple[Path, np.ndarray]]:
+    """Photos of really worn masks and the face's box in each, left, top, right and bottom in px: those of `data/masked`; with `scenes`,
+    also the large masked faces of `data/scenes`, if it is there."""
     with open(data / "masked" / "index.csv", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == split and row["kind"] == "real"]
-    for row in rows:
-        photo = read_image(data / "masked" / row["file"])
-        left, top, right, bottom = (float(row[f"face_{side}"]) for side in ("xmin", "ymin", "xmax", "ymax"))
-        eyes, presence = locate_twice(look, photo, np.array([left, top, right, bottom]))
+        for row in csv.DictReader(file):
+            if row["split"] == split and row["kind"] == "real":
+                yield data / "masked" / row["file"], np.array([float(row[f"face_{side}"]) for side in SIDES])
+    annotations = data / "scenes" / "annotations.csv"
+    if scenes and annotations.exists():
+        with open(annotations, newline="") as file:
+            for row in csv.DictReader(file):
+                box = np.array([float(row[side]) for side in SIDES])
+                if row["split"] == split and row["label"] != "without_mask" and min(box[2:] - box[:2]) >= SMALLEST_WORN:
+                    yield data / "scenes" / row["file"], box
+
+
+def worn_photos(data: Path, split: str, look: Look, scenes: bool = False) -> Iterator[WornPhoto]:
+    """The faces of `worn_boxes`, aligned by the eyes that `look` finds, as the product aligns them; guessed from the box where it sees no face."""
+    for path, box in worn_boxes(data, split, scenes):
+        photo = read_image(path)
+        left, top, right, bottom = box
+        eyes, presence = locate_twice(look, photo, box)
         if presence < 0.5:
             half, middle, level = BOX_SHARE * (bottom - top) / 2, (left + right) / 2, top + EYE_LEVEL * (bottom - top)
             eyes = np.array([middle - half, level, middle + half, level])
         matrix = alignment(eyes.reshape(2, 2), bottom - top)
         crop = cv2.warpAffine(photo, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        digest = hashlib.sha256((data / "masked" / row["file"]).read_bytes()).hexdigest()[:16]
-        yield WornPhoto(digest, crop, cv2.warpAffine(np.ones(photo.shape[:2], np.uint8), matrix, (CROP, CROP)) > 0, matrix)
+        inside = cv2.warpAffine(np.ones(photo.shape[:2], np.uint8), matrix, (CROP, CROP)) > 0
+        yield WornPhoto(hashlib.sha256(path.read_bytes()).hexdigest()[:16], crop, inside, matrix)
 
 
 @dataclass(frozen=True)
@@ -509,11 +525,12 @@ class Marks:
 
 
 def read_marks(photos: Iterator[WornPhoto]) -> Iterator[tuple[WornPhoto, Marks | None]]:
-    """Every photo with what is marked on it, if somebody went through it."""
+    """Every face with what is marked on it, if somebody went through it."""
     outlines = {outline["digest"]: outline for outline in load_outlines(MARKS)}
     for photo in photos:
         outline = outlines.get(photo.digest)
-        yield photo, marks_of(outline, photo) if outline else None
+        marks = marks_of(outline, photo) if outline else None
+        yield photo, marks if marks and (marks.straps.any() or marks.ears.any()) else None  # those of another face in the photo are not its own
 
 
 def marks_of(outline: dict, photo: WornPhoto) -> Marks:
@@ -544,7 +561,7 @@ def read_worn(data: Path, split: str, look: Look, probability: Callable[[np.ndar
     are left out.
     """
     found = []
-    for photo, marks in read_marks(worn_photos(data, split, look)):
+    for photo, marks in read_marks(worn_photos(data, split, look, scenes=True)):
         garment, known = weak_outline(photo.image, probability(photo.image))
         if 0.04 < garment.mean() < 0.4:
             garment, counts = as_marked(garment, known, marks) if marks else (garment, known.astype(np.uint8))

@@ -322,6 +322,36 @@ def test_real_masked_faces_are_aligned_on_the_eyes_that_are_seen_and_else_by_the
     assert np.abs(guessed - data.EYES).max() > 8 and guessed[0, 1] < guessed[1, 1]  # still rolled
 
 
+def test_large_masked_faces_of_scenes_are_learned_from_too(tmp_path, monkeypatch):
+    photo = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+    boxes = {
+        "masked": ["file,split,kind,face_xmin,face_ymin,face_xmax,face_ymax", "a.png,train,real,60,50,160,180", "a.png,train,synthetic,9,9,99,99"],
+        "scenes": [
+            "file,xmin,ymin,xmax,ymax,label,split",
+            "a.png,10,20,80,90,with_mask,train",
+            "a.png,100,20,180,90,mask_worn_incorrectly,train",
+            "a.png,100,120,180,190,without_mask,train",
+            "a.png,10,120,80,179,with_mask,train",
+            "a.png,10,20,80,90,with_mask,val",
+        ],
+    }
+    for folder, rows in boxes.items():
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "a.png"), photo)
+        (tmp_path / folder / {"masked": "index.csv", "scenes": "annotations.csv"}[folder]).write_text("\n".join(rows))
+
+    def found(**how) -> list[tuple[str, float]]:
+        return [(path.parent.name, box[0]) for path, box in data.worn_boxes(tmp_path, "train", **how)]
+
+    assert found(scenes=False) == [("masked", 60)]
+    assert found(scenes=True) == [("masked", 60), ("scenes", 10), ("scenes", 100)]
+    some = np.arange(256) < 50
+    monkeypatch.setattr(data, "weak_outline", lambda crop, _: (np.tile(some, (256, 1)), np.ones((256, 256), bool)))
+    assert len(data.read_worn(tmp_path, "train", lambda window: (np.array([20.0, 20, 40, 20]), 0.9), lambda crop: crop[..., 0])) == 3
+    (tmp_path / "scenes" / "annotations.csv").unlink()
+    assert found(scenes=True) == [("masked", 60)]
+
+
 def worn_face() -> tuple[np.ndarray, np.ndarray]:
     """A made-up face behind a plain blue mask. -> uint8 [256, 256, 3], bool [256, 256]"""
     faces = made_up_faces(1)
@@ -435,6 +465,9 @@ def test_marks_are_found_by_the_photo_and_not_by_its_name(tmp_path, monkeypatch)
     photo, _ = marked_photo([], [])
     (_, first), (_, second) = data.read_marks(iter([photo, dataclasses.replace(photo, digest="cd")]))
     assert first.straps.sum() == 31 and not first.ears.any() and second is None
+    away = np.array([[1.0, 0, 300], [0, 1, 0]])  # of another face in the same photo
+    ((_, none),) = data.read_marks(iter([dataclasses.replace(photo, to_crop=away)]))
+    assert none is None
 
 
 def test_photos_with_marks_are_drawn_more_often():
