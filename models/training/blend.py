@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("first", type=Path, help="checkpoint or exported .onnx")
     parser.add_argument("second", type=Path, help="checkpoint or exported .onnx")
     parser.add_argument("--part", choices=("segmenter", "completer", "refiner"), default="refiner")
-    parser.add_argument("--share", type=float, default=0.5, help="of the second, 0 to 1")
+    parser.add_argument("--share", type=float, default=0.5, help="of the second, 0 to 1; below 0 takes away what it learned, above 1 goes on beyond it")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--preset", choices=sorted(nets.PRESETS), default="small")
     options = parser.parse_args(arguments)

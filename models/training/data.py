@@ -26,6 +26,7 @@ import masks
 from locate import Look, locate_twice
 from network import CROP, GRID, outline
 from outlines import courses, filled, load_outlines
+from turn import MEAN_SHAPE, turn
 
 MARKS = Path(__file__).with_name("real-marks.json")
 EYES = np.array([[98.0, 118.0], [158.0, 118.0]], np.float32)  # px in the crop: the eye on the image's left, then the other
@@ -53,17 +54,6 @@ EAR_GAP = 3  # px in the crop from the fabric of a weak outline: nearer, an ear 
 STRAP_RADII = 1, 5  # px in the crop from the course of a marked strap: as far it surely is strap, and as far it may be
 EYE_LEVEL = 0.38  # of the height of a detector's face box
 
-MEAN_SHAPE = np.array(
-    [[64.8, 120.9], [64.9, 138.0], [66.6, 155.5], [70.0, 172.9], [76.2, 188.8], [86.2, 202.6], [98.9, 213.9], [113.3, 222.5],
-     [129.7, 225.2], [146.1, 222.2], [160.5, 213.6], [173.1, 202.5], [183.0, 188.9], [189.3, 173.0], [192.7, 155.7],
-     [194.6, 138.4], [195.0, 121.3], [76.5, 105.6], [84.7, 99.2], [95.7, 97.3], [106.9, 99.0], [117.0, 103.2], [142.5, 102.9],
-     [152.9, 99.0], [164.0, 97.4], [174.8, 99.6], [182.6, 106.2], [130.0, 118.1], [129.9, 129.7], [129.8, 140.8], [129.7, 152.0],
-     [115.4, 160.8], [122.2, 163.4], [129.6, 165.1], [137.2, 163.5], [143.9, 161.1], [88.6, 119.8], [96.5, 115.8], [105.2, 116.1],
-     [112.6, 121.8], [104.7, 123.4], [96.1, 123.2], [147.1, 122.0], [154.9, 116.2], [163.5, 116.1], [171.0, 120.4], [163.9, 123.5],
-     [155.4, 123.7], [102.9, 180.7], [112.8, 177.2], [122.9, 175.2], [129.4, 176.9], [136.4, 175.3], [146.6, 177.5], [156.1, 180.8],
-     [147.3, 189.7], [137.6, 194.7], [129.5, 195.7], [121.7, 194.7], [111.9, 189.7], [106.2, 181.2], [122.6, 181.0], [129.4, 181.9],
-     [136.8, 181.1], [152.9, 181.4], [137.0, 186.2], [129.4, 187.0], [122.3, 186.2]], np.float32)  # fmt: skip
-"""Mean of the 68 landmarks of 6,545 faces in the aligned crop, px: stands in where only five points are known (CelebA)."""
 FIVE_OF_68 = ([36, 37, 38, 39, 40, 41], [42, 43, 44, 45, 46, 47], [30], [48], [54])
 
 
@@ -78,7 +68,7 @@ class Jitter:
 
 
 EXACT = Jitter(0.0, 0.0, 0.0)
-TURNING = Jitter(turn=32.0)
+TURNING = Jitter(turn=40.0)
 
 
 @dataclass(frozen=True)
@@ -223,36 +213,6 @@ def draw_face(faces: Faces, rng: np.random.Generator, jitter: Jitter = Jitter(),
         eyes_of(landmarks), guard, roll * jitter.roll, 1 + scale * jitter.scale, (x * jitter.shift, y * jitter.shift)
     )
     return align(image, landmarks, matrix)
-
-
-def turn(image: np.ndarray, landmarks: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
-    """An upright head turned further to the side it faces: each row is read where it was before. uint8 [H, W, 3], [68, 2] -> the same
-
-    The head is taken for an ellipsoid around the jaw with a ridge for a nose (Hassner 2015, arXiv 1411.7964, turns heads back by one shape
-    for all). Hair and background are stretched along, which nobody has to learn: they are not under the mask.
-    """
-    left, chin, right, bridge, tip = landmarks[[0, 8, 16, 27, 30]]
-    middle, level = (left[0] + right[0]) / 2, eyes_of(landmarks).mean(0)[1]
-    wide, high = max(0.55 * (right[0] - left[0]), 1.0), max(1.15 * (chin[1] - level), 1.0)  # px, radii
-    nose = (tip[0] - middle) / wide
-    side = np.sign(nose) or 1.0
-    sine, cosine = side * np.sin(np.deg2rad(degrees)), np.cos(np.deg2rad(degrees))
-
-    def hull(across: np.ndarray, down: np.ndarray) -> np.ndarray:
-        return 0.9 * np.clip(1 - across**2 - down**2, 0, None)  # of the radius; a paraboloid, whose slope ends at the outline
-
-    height, width = image.shape[:2]
-    across, y = (np.arange(width, dtype=np.float32)[None] - middle) / wide, np.arange(height, dtype=np.float32)[:, None]
-    moved = nose * cosine + (hull(nose, (tip[1] - level) / high) + 0.3) * sine  # where the tip of the nose comes to lie
-    length = max(tip[1] - bridge[1], 1.0)
-    below = np.clip((y - tip[1]) / (0.25 * length), 0, None)
-    ridge = 0.28 * np.clip((y - bridge[1]) / length, 0, 1) * np.exp(-(((across - moved) / 0.16) ** 2) - below**2)
-    before = middle + wide * (across * cosine - (hull(across, (y - level) / high) + ridge) * sine)
-    before, y = before.astype(np.float32), np.broadcast_to(y, before.shape).astype(np.float32)
-    rows = np.clip(landmarks[:, 1].round().astype(int), 0, height - 1)
-    columns = np.abs(before[rows] - landmarks[:, :1]).argmin(1)
-    turned = cv2.remap(image, before, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return turned, np.stack([columns, landmarks[:, 1]], 1).astype(np.float32)
 
 
 def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

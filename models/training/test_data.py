@@ -42,36 +42,6 @@ def test_a_turned_head_is_scaled_by_its_box_not_by_its_narrow_eyes():
     assert np.hypot(matrix[0, 0], matrix[0, 1]) == pytest.approx(60 / 72)
 
 
-def nose_place(landmarks: np.ndarray) -> float:
-    """0 at the jaw's end on the image's left, 1 at the other."""
-    left, right = landmarks[[0, 16], 0]
-    return float((landmarks[30, 0] - left) / (right - left))
-
-
-@pytest.mark.parametrize("degrees", [10, 30])
-@pytest.mark.parametrize("side", [-1, 1])
-def test_a_head_is_turned_further_to_the_side_it_faces(side, degrees):
-    y, x = np.indices((256, 256))
-    image = np.stack([x, y, 255 - x], -1).astype(np.uint8)
-    facing = data.MEAN_SHAPE + [3 * side, 0] * (np.arange(68) == 30)[:, None]  # px, the tip of the nose beside the middle
-    turned, landmarks = data.turn(image, facing.astype(np.float32), degrees)
-    inner = landmarks[17:]  # the jaw's far end is hidden by the turned face
-    colours = turned[inner[:, 1].round().astype(int), inner[:, 0].round().astype(int)].astype(float)
-    assert np.abs(colours[:, 0] - facing[17:, 0]).max() < 2.5  # every landmark lies on the pixel it lay on before
-    assert np.array_equal(turned[..., 1], image[..., 1])  # rows stay
-    further = side * (nose_place(landmarks) - nose_place(facing))
-    assert further == pytest.approx(0.0095 * degrees, rel=0.35)
-    before, after = (np.subtract(*data.eyes_of(points)[::-1])[0] for points in (facing, landmarks))
-    assert after == pytest.approx(before * np.cos(np.deg2rad(degrees)), rel=0.08)
-
-
-def test_a_head_turned_by_nothing_stays_as_it_is():
-    face = made_up_faces(1)
-    turned, landmarks = data.turn(face.images[0], face.landmarks[0], 0.0)
-    assert np.abs(turned.astype(int) - face.images[0]).max() <= 1
-    assert np.abs(landmarks - face.landmarks[0]).max() <= 0.51  # px
-
-
 def test_completion_learns_from_turned_heads_and_is_measured_on_heads_as_they_are(monkeypatch):
     asked: list[float] = []
     turn = data.turn

@@ -276,10 +276,14 @@ def test_fine_contrast_that_the_truth_has_is_missed(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("stage", ["natural-coarse", "natural"])
-def test_natural_stages_learn_from_real_masks_without_a_truth(folder, stage):
+def test_natural_stages_learn_from_real_masks_without_a_truth(folder, stage, capsys):
     wear_masks(folder)
+    (folder / "scenes").symlink_to(folder / "masked")
+    rows = ["file,xmin,ymin,xmax,ymax,label,split", *(f"{split}/0.png,60,40,200,240,with_mask,{split}" for split in ("train", "val"))]
+    (folder / "masked" / "annotations.csv").write_text("\n".join(rows))
     run("complete", folder, 4)
     scores = run(stage, folder, 8, "--real", "--start", str(folder / "runs" / "complete.pt"))
+    assert f"{stage}: 2 real masks" in capsys.readouterr().out  # one of masked/, one of scenes/
     assert np.isfinite(scores["realExcess"]) and np.isfinite(scores["regionPsnr"])
     run(stage, folder, 12, "--resume")  # without them again: the log keeps the column
     log = (folder / "runs" / f"{stage}.csv").read_text().splitlines()

@@ -318,7 +318,7 @@ class Contested(Stage):
 
     def take_real(self, network, data):
         look = locate.published(EYE_LOCATOR)
-        self.worn, self.worn_validation = ([photo.image for photo in faces_data.worn_photos(data, split, look)] for split in ("train", "val"))
+        self.worn, self.worn_validation = ([photo.image for photo in faces_data.worn_photos(data, split, look, scenes=split == "train")] for split in ("train", "val"))
         print(f"{self.name}: {len(self.worn)} real masks", flush=True)
 
     def on_worn(self, network: nn.Module, worn: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
