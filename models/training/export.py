@@ -99,7 +99,7 @@ EXPORTS = (
         UNMASK_OUTPUTS,
         unmask_parameters,
         FACES + "; least error first, then an adversarial stage for a natural look, "
-        "which keeps dots off 794 photos of worn masks, whose truth nobody knows.",
+        "which keeps dots off 1,071 photos of worn masks, whose truth nobody knows.",
         int8="completer",
     ),
     Export(
