@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from scipy.interpolate import RBFInterpolator
 
 MEAN_SHAPE = np.array(
     [[64.8, 120.9], [64.9, 138.0], [66.6, 155.5], [70.0, 172.9], [76.2, 188.8], [86.2, 202.6], [98.9, 213.9], [113.3, 222.5],
@@ -41,6 +42,7 @@ LANDMARKS = len(MEAN_SHAPE)
 EARS = 0.045  # of the width of the head, by which it is wider than the jaw at its upper ends
 FOLLOWS = 60.0  # px of the crop: so far from the head something follows it, the less the farther
 BEHIND = -1e4  # of whatever is not the head
+UNIT = 100.0  # px: in these the spline is smoothed
 CELL = 6  # px: so closely is the depth computed, and interpolated between
 FINE = 3  # columns a pixel is cut into, so that what is stretched has no gaps
 
@@ -57,11 +59,10 @@ def turn(image: np.ndarray, landmarks: np.ndarray, degrees: float) -> tuple[np.n
     place = HEAD @ np.column_stack([camera[:3], towards])  # [N, 3]: across, down, towards the camera
     place[:, :2] += camera[3]
     place[:LANDMARKS, :2] = landmarks
-    ends = place[[0, 16], 0]
-    side = np.sign(landmarks[30, 0] - ends.mean()) or 1.0
+    side = np.sign(landmarks[30, 0] - landmarks[[0, 16], 0].mean()) or 1.0
     sine, cosine = side * np.sin(np.deg2rad(degrees)), np.cos(np.deg2rad(degrees))
 
-    head = outline(place, height, width)
+    head = silhouette(place, height, width)
     depth = depth_map(place, height, width)
     across = np.arange(width, dtype=np.float32)[None] - np.float32(camera[3, 0])
     moved = follow(across * (cosine - 1) + depth * sine, head, scale * FOLLOWS)
@@ -84,7 +85,7 @@ def turn(image: np.ndarray, landmarks: np.ndarray, degrees: float) -> tuple[np.n
     return turned, points
 
 
-def outline(place: np.ndarray, height: int, width: int) -> np.ndarray:
+def silhouette(place: np.ndarray, height: int, width: int) -> np.ndarray:
     """The head in the photo: jaw and ears, temples and top. [N, 3] as `HEAD`, in px of the photo -> bool [height, width]"""
     jaw = place[:17, :2].copy()
     wider = EARS * (jaw[[16, 15, 14]] - jaw[[0, 1, 2]])
@@ -98,18 +99,8 @@ def outline(place: np.ndarray, height: int, width: int) -> np.ndarray:
 def depth_map(place: np.ndarray, height: int, width: int) -> np.ndarray:
     """How near every pixel is to the camera, px, through the points of the head: a thin-plate spline, slightly smoothed. [N, 3] -> [height, width]"""
     y, x = np.mgrid[0 : height + CELL : CELL, 0 : width + CELL : CELL]
-    cells = np.column_stack([x.ravel(), y.ravel()])
-
-    def spline(at: np.ndarray) -> np.ndarray:
-        square = ((at[:, None] - place[None, :, :2]) ** 2).sum(2) / 1e4
-        return np.concatenate([square * np.log(square + 1e-9), np.ones((len(at), 1)), at / 100], 1)
-
-    system = np.zeros((len(place) + 3,) * 2)
-    system[: len(place)] = spline(place[:, :2])
-    system[len(place) :, : len(place)] = system[: len(place), len(place) :].T
-    system[range(len(place)), range(len(place))] += 2e-3
-    weights = np.linalg.solve(system, np.concatenate([place[:, 2], np.zeros(3)]))
-    depth = (spline(cells) @ weights).reshape(x.shape).astype(np.float32)
+    spline = RBFInterpolator(place[:, :2] / UNIT, place[:, 2], smoothing=1e-3)
+    depth = spline(np.column_stack([x.ravel(), y.ravel()]) / UNIT).reshape(x.shape).astype(np.float32)
     return cv2.warpAffine(depth, np.float32([[CELL, 0, 0], [0, CELL, 0]]), (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
