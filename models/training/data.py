@@ -51,6 +51,7 @@ SMALLEST_WORN = 60  # px, the shorter side of a masked face of `data/scenes`: st
 SIDES = "xmin", "ymin", "xmax", "ymax"  # of a face's box, in the index files
 EAR_WEIGHT = 6  # as much as other pixels counts an ear that is marked: few, and what teaches straps makes an ear's rim one too
 EAR_GAP = 3  # px in the crop from the fabric of a weak outline: nearer, an ear that is marked may be covered
+OWN_STRAP = 24  # px in the crop from the fabric: a strap that comes no nearer is a neighbour's
 STRAP_RADII = 1, 5  # px in the crop from the course of a marked strap: as far it surely is strap, and as far it may be
 EYE_LEVEL = 0.38  # of the height of a detector's face box
 
@@ -490,7 +491,7 @@ def read_marks(photos: Iterator[WornPhoto]) -> Iterator[tuple[WornPhoto, Marks |
     for photo in photos:
         outline = outlines.get(photo.digest)
         marks = marks_of(outline, photo) if outline else None
-        yield photo, marks if marks and (marks.straps.any() or marks.ears.any()) else None  # those of another face count only where they reach into its crop: 4 of 277
+        yield photo, marks if marks and (marks.straps.any() or marks.ears.any()) else None
 
 
 def marks_of(outline: dict, photo: WornPhoto) -> Marks:
@@ -535,10 +536,17 @@ def as_marked(garment: np.ndarray, known: np.ndarray, marks: Marks) -> tuple[np.
     garment, known: bool [256, 256] -> garment bool, counts uint8, as in `Worn`
     """
     fabric = cv2.dilate(garment.astype(np.uint8), disc(EAR_GAP)) > 0  # its edge is a guess, and ears are drawn roughly
-    strap = cv2.dilate(marks.straps.astype(np.uint8), disc(STRAP_RADII[0])) > 0
+    own = touching(marks.straps, cv2.dilate(garment.astype(np.uint8), disc(OWN_STRAP)) > 0)
+    strap = cv2.dilate(own.astype(np.uint8), disc(STRAP_RADII[0])) > 0
     counts = ((known & ~marks.may_be) | strap).astype(np.uint8)
     counts[marks.ears & ~fabric] = EAR_WEIGHT
     return garment | strap, counts
+
+
+def touching(drawn: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """Those of the things drawn that reach into the area. bool [H, W] each -> bool [H, W]"""
+    _, labels = cv2.connectedComponents(drawn.astype(np.uint8))
+    return drawn & np.isin(labels, labels[area & drawn])
 
 
 def weak_outline(crop: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -27,7 +27,7 @@ def noisy_copy(network: nn.Module) -> nets.Unmasker:
 @torch.no_grad()
 def test_a_blend_computes_what_lies_between(tmp_path, monkeypatch):
     monkeypatch.setitem(nets.PRESETS, "tiny", SMALL)
-    torch.manual_seed(2)
+    torch.manual_seed(3)
     first = nets.Unmasker(SMALL).eval()
     first.completer.fill.mean.fill_(0.5)
     nn.init.normal_(first.refiner.head.weight, 0, 0.05)

@@ -428,6 +428,17 @@ def test_a_marked_strap_is_mask_and_a_marked_ear_is_not():
     assert (outlined == garment)[160:].all() and (counts == known)[165:].all()
 
 
+def test_a_strap_that_comes_near_no_fabric_of_this_face_is_a_neighbours():
+    garment = np.zeros((256, 256), bool)
+    garment[150:220, 80:180] = True
+    photo, outline = marked_photo([[[182, 150], [222, 110]], [[10, 40], [40, 100]]], [])
+    marks = data.marks_of(outline, photo)
+    outlined, counts = data.as_marked(garment, np.ones_like(garment), marks)
+    own, other = marks.straps[:, 128:], marks.straps[:, :128]
+    assert own.sum() == 41 and other.sum() == 61
+    assert outlined[:, 128:][own].all() and not outlined[:, :128][other].any() and not counts[:, :128][other].any()
+
+
 def test_marks_are_found_by_the_photo_and_not_by_its_name(tmp_path, monkeypatch):
     marked = {"file": "train/1.jpg", "digest": "ab", "straps": [[10, 10, 40, 10]]}
     (tmp_path / "marks.json").write_text(json.dumps({"outlines": [marked]}))

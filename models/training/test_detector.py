@@ -188,7 +188,7 @@ def test_an_exported_detector_goes_on_learning_from_where_it_was(tmp_path):
         torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
     export(detector.eval(), tmp_path / "detector.onnx", size=64)
     thawed, photos = Detector(SMALL), torch.rand(4, 3, 64, 64)
-    thaw.load_detector(thawed, tmp_path / "detector.onnx")
+    thaw.load_levels(thawed, tmp_path / "detector.onnx")
     with torch.no_grad():
         wanted = detector(photos)
         for told, truth in zip(thawed.eval()(photos), wanted):
@@ -197,7 +197,7 @@ def test_an_exported_detector_goes_on_learning_from_where_it_was(tmp_path):
         for told, truth in zip(thawed.train()(photos), wanted):
             torch.testing.assert_close(told, truth, atol=1e-2, rtol=1e-2)
     with pytest.raises(ValueError, match="Expected the weights of Detector in .* but these differ: .*"):
-        thaw.load_detector(Detector(), tmp_path / "detector.onnx")
+        thaw.load_levels(Detector(), tmp_path / "detector.onnx")
 
 
 def painted(x, y, side, masked, background):

@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 import torch
 
+import thaw
 import train_eyes
 from data import MEAN_SHAPE
 from detect_data import Photo, face_from_landmarks
@@ -116,6 +117,17 @@ def test_the_exported_graph_computes_the_same(tmp_path):
     told = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"image": picture.numpy()})
     assert np.abs(told[0] - eyes.numpy()).max() < 1e-3
     assert np.abs(told[1] - presence.numpy()).max() < 1e-4
+    windows = torch.rand(8, 3, SIDE, SIDE)
+    with torch.inference_mode():
+        wanted = locator(windows)
+    thawed = EyeLocator(locator.config)
+    thaw.load_levels(thawed, path)
+    thaw.wake_norms(thawed, lambda: thawed(windows))
+    for going_on in (False, True):  # then by the statistics of the batch
+        with torch.no_grad():
+            assert all(torch.allclose(ours, theirs, atol=1e-2) for ours, theirs in zip(thawed.train(going_on)(windows), wanted))
+    with pytest.raises(ValueError, match="Expected the weights of EyeLocator in .*eyes.onnx but these differ"):
+        thaw.load_levels(EyeLocator(), path)
     window = (picture[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
     (eyes, present), (wanted, likely) = published(path)(window), looks(locator)(window)
     assert eyes == pytest.approx(wanted, abs=1e-3) and present == pytest.approx(likely, abs=1e-4)

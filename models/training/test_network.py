@@ -60,7 +60,7 @@ def test_what_lies_under_the_region_cannot_change_the_result(unmasker):
 def test_a_lopsided_answer_is_made_even_and_keeps_its_texture(unmasker, monkeypatch):
     region, columns = square_region(128), torch.arange(128.0).expand(1, 3, 128, 128)
     slope, texture = columns / 128, 0.1 * (columns % 2 - 0.5)  # brighter to the right, whichever way the face looks
-    monkeypatch.setattr(unmasker.completer, "forward", lambda erased, region: (erased + region * (slope + texture), erased * 2))
+    monkeypatch.setattr(unmasker.completer, "forward", lambda erased, region, fill: (erased + region * (slope + texture), erased * 2))
     erased = torch.rand(1, 3, 128, 128) * (1 - region)
     both, features, doubt = unmasker.completer.both_ways(erased, region)
     assert torch.equal(features, erased * 2)
@@ -71,12 +71,26 @@ def test_a_lopsided_answer_is_made_even_and_keeps_its_texture(unmasker, monkeypa
 
 
 @torch.no_grad()
+def test_the_linear_fill_is_found_once_for_both_ways(unmasker, monkeypatch):
+    region, found, given = square_region(128), [], []
+    erased = torch.rand(2, 3, 128, 128) * (1 - region)
+    whole, filled, forward = unmasker.completer.both_ways(erased, region.expand(2, -1, -1, -1)), unmasker.completer.filled, unmasker.completer.forward
+    monkeypatch.setattr(unmasker.completer, "filled", lambda *faces: found.append(filled(*faces)) or found[-1])
+    monkeypatch.setattr(unmasker.completer, "forward", lambda *faces: given.append(faces) or forward(*faces))
+    assert torch.equal(unmasker.completer.both_ways(erased, region.expand(2, -1, -1, -1))[0], whole[0])
+    ((faces, regions, fills),) = given
+    assert len(found) == 1 and len(found[0]) == 2 and len(faces) == len(regions) == 4
+    assert torch.equal(fills, torch.cat([found[0], found[0].flip(-1)])) and torch.equal(faces[2:], erased.flip(-1))
+
+
+@torch.no_grad()
 def test_the_natural_face_gets_contours_as_crisp_as_the_photo_where_it_is_sure(monkeypatch):
     plain, natural = nets.Unmasker(SMALL), nets.Unmasker(SMALL, textured=True)
     lips = (0.6 - 0.3 * (2 * (torch.arange(128) - 80.5)).sigmoid()).view(1, 1, 128, 1).expand(1, 3, 128, 128)  # a soft step from skin to lips
     face = lips + 0.01 * (torch.arange(128) % 2).view(1, 1, 1, 128)
     doubt = torch.zeros(1, 1, 128, 128)
-    doubt[..., 74:78] = 0.2  # a part of the mouth is not known
+    doubt[..., 74:78] = 0.25  # a part of the mouth is not known
+    monkeypatch.setattr(nets, "even_lines", lambda coarse: 0 * coarse[:, :1])
     for network in (plain, natural):
         monkeypatch.setattr(network.completer, "both_ways", lambda erased, region: (face, erased, doubt))
     region, noise = square_region(), torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(1)) - 0.5
@@ -96,6 +110,33 @@ def test_the_natural_face_gets_contours_as_crisp_as_the_photo_where_it_is_sure(m
     assert added(plain, 0.1).abs().max() == 0  # least error
     doubt[..., 78:] = 0.2  # nor is what lies beside it: a face of which so much is doubted stays soft where it is sure, too
     assert 0 < added(natural, 0.1)[..., 40:60].abs().max() < 0.5 * crisp[..., 40:60].abs().max()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("slant", [0, 17, 90, 141])
+def test_a_mouth_that_is_a_string_of_beads_becomes_a_line_as_dark_and_as_thin(slant, monkeypatch):
+    y, x = torch.meshgrid(torch.arange(128.0) - 80, torch.arange(128.0) - 64, indexing="ij")
+    angle = torch.tensor(slant * torch.pi / 180)
+    along, beside = x * angle.cos() + y * angle.sin(), -x * angle.sin() + y * angle.cos()
+    beads = 1 + 0.25 * (2 * torch.pi * along / 4).cos()
+    face = (0.6 - 0.15 * beads * (-(beside / 1.5).square()).exp()).expand(1, 3, 128, 128)
+    lined = face + nets.even_lines(face)
+    with torch.autocast("cpu", torch.bfloat16):  # as a natural stage trains
+        assert torch.allclose(face + nets.even_lines(face), lined, atol=1e-5)
+    line = (beside.abs() < 0.5) & (along.abs() < 16)
+    before, after = face[0, 0][line], lined[0, 0][line]
+    assert after.std() < 0.4 * before.std()
+    assert after.mean() - before.mean() < 0.02  # of .15
+    assert lined[0, 0][(beside.abs() > 4) & (along.abs() < 30)].sub(0.6).abs().max() < 0.003
+    skin = 0.6 + 0.002 * torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(1))
+    assert nets.even_lines(skin).abs().max() < 0.0025
+    natural, region = nets.Unmasker(SMALL, textured=True), square_region()
+    monkeypatch.setattr(natural.completer, "both_ways", lambda erased, region: (face, erased, torch.zeros(1, 1, 128, 128)))
+    sharp, soft = 0.5 + 0.1 * torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(1)), torch.full((1, 3, 256, 256), 0.5)
+    crisp = natural.coarse(sharp, region)[0][0, 0][line & (square_region(128)[0, 0] > 0)]
+    monkeypatch.setattr(nets, "even_lines", lambda coarse: 0 * coarse[:, :1])
+    assert crisp.std() < 0.7 * natural.coarse(sharp, region)[0][0, 0][line & (square_region(128)[0, 0] > 0)].std()
+    assert torch.equal(natural.coarse(soft, region)[0], face)
 
 
 @torch.no_grad()
@@ -122,7 +163,7 @@ def test_the_end_of_the_face_is_an_edge_where_it_is_likeliest_and_the_face_itsel
 def test_what_reaches_above_the_refiner_is_filled_by_the_completer_and_meets_the_rest(unmasker, monkeypatch):
     region, image = torch.zeros(1, 1, 256, 256), torch.rand(1, 3, 256, 256)
     region[..., nets.TOP - 30 : nets.TOP + 60, 90:170] = 1
-    monkeypatch.setattr(unmasker.completer, "forward", lambda erased, region: (erased + region * 0.25, erased.repeat(1, 3, 1, 1)[:, :8, ::2, ::2]))
+    monkeypatch.setattr(unmasker.completer, "forward", lambda erased, region, fill: (erased + region * 0.25, erased.repeat(1, 3, 1, 1)[:, :8, ::2, ::2]))
     monkeypatch.setattr(unmasker.refiner, "forward", lambda erased, region, coarse, features: (erased + region * 0.75, features))
     inside = unmasker.complete(image, region)[0, 0, :, 100:160]
     assert torch.allclose(inside[nets.TOP - 26 : nets.TOP], torch.tensor(0.25), atol=1e-3)
@@ -214,6 +255,29 @@ def test_every_pixel_of_the_hole_sees_far_corners_of_the_face():
     assert change[..., 90, 70].sum() > 0
 
 
+def test_the_linear_fill_is_the_exact_solution_for_what_each_face_of_a_batch_shows():
+    torch.manual_seed(4)
+    fill = nets.SubspaceFill(components=9, steps=16)
+    fill.mean.uniform_(0.3, 0.7)
+    fill.basis.normal_(0, 0.03)
+    fill.precision.uniform_(20, 100)
+    region = torch.zeros(4, 1, 128, 128)
+    region[1, :, 64:110, 30:100] = 1
+    region[2, :, :70] = 1
+    region[3] = 1
+    erased = torch.rand(4, 3, 128, 128) * (1 - region)
+    together = fill(erased, region)
+    for face in range(4):
+        shown = nn.functional.avg_pool2d(erased[face], 4).flatten().double()
+        weight = (nn.functional.max_pool2d(region[face], 4) == 0).expand(3, 32, 32).flatten() * fill.precision[0].double()
+        basis, mean = fill.basis.double(), fill.mean[0].double()
+        z = torch.linalg.solve(torch.eye(9) + basis.T @ (weight[:, None] * basis), basis.T @ (weight * (shown - mean)))
+        cells = (mean + basis @ z).reshape(1, 3, 32, 32).float()
+        exact = nn.functional.interpolate(cells, scale_factor=4, mode="bilinear", align_corners=False).clamp(0, 1)
+        assert torch.allclose(together[face : face + 1], exact, atol=2e-5)
+        assert torch.allclose(fill(erased[face : face + 1], region[face : face + 1]), exact, atol=2e-5)
+
+
 def test_the_linear_fill_recovers_a_face_of_its_own_subspace():
     torch.manual_seed(0)
     fill = nets.SubspaceFill(components=5, steps=16)
@@ -236,7 +300,7 @@ def test_the_linear_fill_of_a_face_of_which_one_eye_is_seen_does_not_hang_on_rou
     fill, region = network.completer.fill, torch.ones(1, 1, 128, 128)
     region[..., 56:88, 40:80] = 0
     erased = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * (1 - region)
-    assert (fill(erased, region) - fill.double()(erased.double(), region.double())).abs().max() < 1e-5  # .006 without orthogonal residuals
+    assert (fill(erased, region) - fill.double()(erased.double(), region.double())).abs().max() < 5e-5  # 3e-5: what is hidden is taken away; .006 without orthogonal residuals
 
 
 def test_the_segmenter_can_tell_every_pixel_from_its_neighbours():

@@ -18,7 +18,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from network import ConvNorm, Detector
+from network import ConvNorm, Detector, EyeLocator
 
 IDLE_VARIANCE = 1 - nn.BatchNorm2d(1).eps  # with a mean of 0 and a scale of 1 the norm then only adds its bias; a new norm has 1
 
@@ -47,13 +47,13 @@ def is_texture(name: str) -> bool:
     return name.startswith("texture.")
 
 
-def load_detector(network: Detector, path: Path) -> None:
-    """Fills `network` with the weights of mask-detector.onnx, where a convolution that levels share lies once for each level.
+def load_levels(network: Detector | EyeLocator, path: Path) -> None:
+    """Fills `network` with the weights of its own export, where a convolution that levels share lies once for each level.
 
     A folded convolution of a level is the shared one times that level's norm: level 0 gives the shared one, norms the ratio.
     Raises ValueError when the file is of another network.
     """
-    held = {name.removeprefix("detector."): value for name, value in weights_of(path).items()}
+    held = {name.partition(".")[2]: value for name, value in weights_of(path).items()}  # less the name that the exported graph has for it
     state, taken = network.state_dict(), {}
     for module_name, module in network.named_modules():
         if not isinstance(module, ConvNorm):

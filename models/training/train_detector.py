@@ -253,7 +253,7 @@ def train(options: argparse.Namespace) -> None:
     loader = DataLoader(pictures, batch_size=None, num_workers=options.workers, prefetch_factor=4 if options.workers else None, collate_fn=lambda batch: batch)
     batches = iter(loader)
     if options.start and not options.resume:
-        thaw.load_detector(network, options.start)
+        thaw.load_levels(network, options.start)
         photos = tensor_of(next(batches), device)
         thaw.wake_norms(network, lambda: network(photos))
         average = Average(network, config.average)

@@ -1,6 +1,7 @@
 """Trains, measures and exports the eye locator: a window around one detected face -> both eyes, at any roll.
 
     python train_eyes.py --data ../../../shared/data --out runs/eyes --minutes 60       # resumes by itself; Ctrl-C saves
+    python train_eyes.py --data ../../../shared/data --out runs/eyes --minutes 60 --start ../eye-locator.onnx   # from the published weights
     python train_eyes.py --data ../../../shared/data --out runs/eyes --export ..        # test figures, ONNX, models.json
 
 An hour on one CPU core was 967,000 windows and an error of .034 of the eyes' distance (ten minutes on a busy one 64,000 and .045);
@@ -32,6 +33,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
 import precision
+import thaw
 from data import BOX_SHARE, TURN_SHARE, turn
 from detect_data import Face, Photo, face_from_landmarks, read_faces, read_masked, read_scenes, similarity
 from export import ramp
@@ -48,6 +50,9 @@ TURNED_BY = 40.0
 
 SOURCE_WEIGHTS = {"aaf": 0.4, "ytf": 0.5}
 BATCH = 64
+
+PEAK = 3e-3
+"""Of the learning rate; weights that were trained before begin at half of it."""
 
 
 class Windows(IterableDataset):
@@ -182,7 +187,7 @@ def train(options) -> None:
     torch.set_num_threads(options.threads)
     device = torch.device("cuda" if options.device == "auto" and torch.cuda.is_available() else options.device.replace("auto", "cpu"))
     locator = EyeLocator().to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(locator.parameters(), 3e-3, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(locator.parameters(), PEAK, weight_decay=0.01)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "eyes.pt"
     seconds, seen = 0.0, 0
@@ -193,6 +198,11 @@ def train(options) -> None:
         seconds, seen = saved["seconds"], saved["images"]
     budget = options.minutes * 60
     loader = DataLoader(Windows(options.data, options.seed + seen), BATCH, num_workers=options.workers, pin_memory=device.type == "cuda")
+    batches, peak = iter(loader), PEAK / 2 if options.start else PEAK
+    if options.start and not path.exists():
+        thaw.load_levels(locator, options.start)
+        some = to_tensor(torch.cat([next(batches)[0] for _ in range(4)]), device)
+        thaw.wake_norms(locator, lambda: locator(some))
     print(f"seed {options.seed}, {device}, {sum(p.numel() for p in locator.parameters()) / 1e6:.2f} M parameters, {seen} windows so far")
 
     def save() -> None:
@@ -204,10 +214,10 @@ def train(options) -> None:
     bar, saved_at, losses = tqdm(total=int(budget), initial=int(seconds), unit="s"), seconds, []
     try:
         last = time.monotonic()
-        for windows, eyes, face in loader:
+        for windows, eyes, face in batches:
             share = min(seconds / budget, 1.0)
             for group in optimiser.param_groups:
-                group["lr"] = 3e-3 * min(share / 0.05, 1.0) * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-5
+                group["lr"] = peak * min(share / 0.05, 1.0) * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-5
             locator.train()
             with precision.autocast(device):
                 loss = loss_of(locator, to_tensor(windows, device), eyes.to(device), face.to(device))
@@ -320,7 +330,7 @@ def export(options) -> None:
     assert worst < 1e-4, f"Expected onnxruntime to equal PyTorch to 1e-4 but they differ by {worst:.2e}"
     content = path.read_bytes()
     merge_model(options.export, {
-        "name": "eye-locator", "task": "align", "version": "0.3.0", "file": path.name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "opset": 17,
+        "name": "eye-locator", "task": "align", "version": "0.4.0", "file": path.name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "opset": 17,
         "inputs": [{"name": "image", "shape": [1, 3, SIDE, SIDE], "layout": "NCHW", "type": "float32", "channels": "RGB", "range": [0, 1], "mean": [0, 0, 0], "std": [1, 1, 1]}],
         "outputs": [{"name": name, "shape": shape, "meaning": meaning} for name, (shape, meaning) in names.items()],
         "parameters": {"window": WINDOW, "presenceThreshold": options.presence},
@@ -338,6 +348,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="checkpoint and log")
+    parser.add_argument("--start", type=Path, help="eye-locator.onnx to go on from")
     parser.add_argument("--export", type=Path, help="the models folder; measures and exports instead of training")
     parser.add_argument("--presence", type=float, default=0.8, help="windows below are no faces")
     parser.add_argument("--minutes", type=float, default=10, help="in all, earlier runs counted in")
