@@ -350,7 +350,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="checkpoint and log")
     parser.add_argument("--start", type=Path, help="eye-locator.onnx to go on from")
     parser.add_argument("--export", type=Path, help="the models folder; measures and exports instead of training")
-    parser.add_argument("--presence", type=float, default=0.8, help="windows below are no faces")
+    parser.add_argument("--presence", type=float, default=0.7, help="windows below are no faces")
     parser.add_argument("--minutes", type=float, default=10, help="in all, earlier runs counted in")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)

@@ -277,7 +277,7 @@ test('check says of which faces it is unsure', async () => {
 test('another threshold works on the photos again, the same one does not', async () => {
   const out = join(await temporaryFolder(), 'out');
   const photos = [join(examples, 'no-face.jpg'), join(examples, 'bare.jpg')];
-  const env = await withParameter('eye-locator', 'presenceThreshold', 0.7);
+  const env = await withParameter('eye-locator', 'presenceThreshold', 0.8);
   const skipped = async (environment: Record<string, string>) => {
     const { stdout } = await runCli(['run', ...photos, '--out', out, '--json'], { env: environment });
     return [...photoEvents(stdout).values()].map((event) => event.skipped);
