@@ -23,7 +23,7 @@ WIDE = replace(SMALL, completer=(8, 64, 64), dilations=(1,))
 @pytest.fixture
 def unmasker(monkeypatch):
     monkeypatch.setitem(nets.PRESETS, "wide", WIDE)
-    torch.manual_seed(2)
+    torch.manual_seed(3)
     network = nets.Unmasker(WIDE).eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -162,7 +162,7 @@ def test_the_file_in_8_bits_is_pytorch_but_for_ties_and_nothing_else_is(unmasker
     apart = export.rounded_parity(rounded, path, [export.ramp(1), export.ramp(2)])
     assert (apart < 1e-6) if wrong == "nothing" else (apart > 1e-5)
     if wrong == "nothing":
-        assert before > 20 * max(apart, 1e-6)  # what ties alone make of two runtimes
+        assert before > 5e-5  # what ties alone make of two runtimes
         assert rounded.completer.down2[1].first[0].told is None
 
 
