@@ -252,20 +252,23 @@ class SubspaceFill(nn.Module):
         """(1 + basis' weight basis) z = right by conjugate gradients. [N, cells], [N, components] -> [N, components]
 
         What the whole face would give is computed once, when a session loads; a step then only takes away what is hidden, a fifth of the
-        cells. Preconditioned by the diagonal, and every residual made orthogonal to those before it, as it would be without rounding
-        errors: they grow until two runtimes disagree in the third digit, most where little of a face is seen.
+        cells. Where more is hidden than seen that would lose digits, so what is seen is added up instead. Preconditioned by the diagonal,
+        and every residual made orthogonal to those before it, as it would be without rounding errors: they grow until two runtimes
+        disagree in the third digit, most where little of a face is seen.
         """
         whole = (self.basis.T * self.precision) @ self.basis
-        hidden = self.precision - weight
-        some = torch.cat([hidden.new_ones(1), hidden.amax(0)[1:]]).nonzero()[:, 0]  # cells hidden in any of the faces, and one at least
-        rows, hidden = self.basis[some], hidden[:, some]
-        scale = (1 + whole.diagonal() - hidden @ rows.square()).rsqrt()
+        seen = weight.sum(1, keepdim=True)
+        most = (2 * seen >= self.precision.sum()).to(weight.dtype)  # 1: from the whole face, 0: from nothing. [N, 1]
+        change = weight - most * self.precision
+        some = torch.cat([change.new_ones(1), change.abs().amax(0)[1:]]).nonzero()[:, 0]  # cells changed in any of the faces, and one at least
+        rows, change = self.basis[some], change[:, some]
+        scale = (1 + most * whole.diagonal() + change @ rows.square()).rsqrt()
         z, residual = torch.zeros_like(right), right * scale
         direction, power = residual, residual.square().sum(1, keepdim=True)
         before = (residual * (power + 1e-12).rsqrt()).unsqueeze(1)  # [N, step, components], unit vectors
         for _ in range(self.steps):
             along = direction * scale
-            image = (along + along @ whole - ((along @ rows.T) * hidden) @ rows) * scale
+            image = (along + most * (along @ whole) + ((along @ rows.T) * change) @ rows) * scale
             step = power / ((direction * image).sum(1, keepdim=True) + 1e-12)
             z = z + step * direction
             residual = residual - step * image
