@@ -42,14 +42,16 @@ REMAINS_SHARE = 0.3
 CUT_SHARE = 0.2  # of the faces reach beyond the end of their photo; of 100 real photos of worn masks 66 do, 53 by a tenth of the crop or more
 TURNED_TIMES = 3.0  # as often as frontal faces is one drawn whose nose lies beyond .25 .. .75 of the jaw: 1 in 24
 TURN_SHARE = 0.4  # of the faces are turned further away: 1 in 63 has its nose beyond .2 .. .8 of the jaw, of worn masks many more
-WORN_SHARE = 0.4  # of the segmenter's samples, once real masks have weak outlines
+WORN_SHARE = 0.5  # of the segmenter's samples, once real masks have weak outlines
 LOW_SHARE = 0.16  # of the segmenter's masks are worn under the nose on top of those drawn so by chance: the hardest to outline
 SHORT_SHARE = 0.4  # end well before the ears: on turned heads the cheek between mask and ear, and what crosses it, was taken for mask
 BLEND_SHARE = 0.12  # of them are coloured like the skin around them: masks missed whole were of that kind
-MARKED_SHARE = 0.5  # of the real ones have straps or ears marked by hand: 471 of 1,071 have any
+MARKED_SHARE = 0.5  # of the real ones have something marked by hand: 511 of 1,071 have
 SMALLEST_WORN = 60  # px, the shorter side of a masked face of `data/scenes`: straps in smaller ones are a pixel wide
 SIDES = "xmin", "ymin", "xmax", "ymax"  # of a face's box, in the index files
 EAR_WEIGHT = 6  # as much as other pixels counts an ear that is marked: few, and what teaches straps makes an ear's rim one too
+BARE_WEIGHT = 3  # as much counts what is marked as bare: hands and scarves are few, and larger than ears
+BARE_EDGE = 4  # px in the crop around it: what is drawn lies well inside a hand, so nobody knows how much further that goes
 EAR_GAP = 3  # px in the crop from the fabric of a weak outline: nearer, an ear that is marked may be covered
 OWN_STRAP = 24  # px in the crop from the fabric: a strap that comes no nearer is a neighbour's
 STRAP_RADII = 1, 5  # px in the crop from the course of a marked strap: as far it surely is strap, and as far it may be
@@ -475,14 +477,16 @@ def worn_photos(data: Path, split: str, look: Look, scenes: bool = False) -> Ite
 
 @dataclass(frozen=True)
 class Marks:
-    """Where straps and ears are in an aligned crop, from `real-marks.json`. bool [256, 256] each.
+    """Where straps, ears and what is no mask are in an aligned crop, from `real-marks.json`. bool [256, 256] each.
 
-    straps: the course of straps beside the fabric, one pixel wide; may_be: what may be strap around it; ears: ears where no strap is near.
+    straps: the course of straps beside the fabric, one pixel wide; may_be: what may be strap around it; ears: ears where no strap is near;
+    bare: hands, clothes, hair, glasses and background that a segmenter took for mask, also where they cover the mask
     """
 
     straps: np.ndarray
     may_be: np.ndarray
     ears: np.ndarray
+    bare: np.ndarray
 
 
 def read_marks(photos: Iterator[WornPhoto]) -> Iterator[tuple[WornPhoto, Marks | None]]:
@@ -491,14 +495,15 @@ def read_marks(photos: Iterator[WornPhoto]) -> Iterator[tuple[WornPhoto, Marks |
     for photo in photos:
         outline = outlines.get(photo.digest)
         marks = marks_of(outline, photo) if outline else None
-        yield photo, marks if marks and (marks.straps.any() or marks.ears.any()) else None
+        yield photo, marks if marks and (marks.straps | marks.ears | marks.bare).any() else None
 
 
 def marks_of(outline: dict, photo: WornPhoto) -> Marks:
     """What `load_outlines` gives of a photo, in its crop."""
     straps = courses(outline["straps"], photo.to_crop, CROP)
     may_be = cv2.dilate(straps, disc(STRAP_RADII[1])) > 0
-    return Marks((straps > 0) & photo.inside, may_be, (filled(outline["ears"], photo.to_crop, CROP) > 0) & photo.inside & ~may_be)
+    ears, bare = (filled(outline[shapes], photo.to_crop, CROP) > 0 for shapes in ("ears", "bare"))
+    return Marks((straps > 0) & photo.inside, may_be, ears & photo.inside & ~may_be, bare & photo.inside)
 
 
 @dataclass(frozen=True)
@@ -506,7 +511,7 @@ class Worn:
     """A real photo of a worn mask, aligned on the eyes, with a weak outline found by `weak_outline`.
 
     image: uint8 [256, 256, 3]; garment: bool [256, 256]; counts: uint8 [256, 256], how much a pixel does: 0 where the outline is not to be trusted.
-    marked: straps and ears are as somebody saw them.
+    marked: straps, ears and what is bare are as somebody saw them.
     """
 
     image: np.ndarray
@@ -531,7 +536,7 @@ def read_worn(data: Path, split: str, look: Look, probability: Callable[[np.ndar
 
 
 def as_marked(garment: np.ndarray, known: np.ndarray, marks: Marks) -> tuple[np.ndarray, np.ndarray]:
-    """A weak outline corrected where straps and ears are marked: a strap's middle is mask, an ear beside the fabric is bare.
+    """A weak outline corrected where something is marked: a strap's middle is mask, an ear beside the fabric is bare, and what is bare is.
 
     garment, known: bool [256, 256] -> garment bool, counts uint8, as in `Worn`
     """
@@ -540,7 +545,9 @@ def as_marked(garment: np.ndarray, known: np.ndarray, marks: Marks) -> tuple[np.
     strap = cv2.dilate(own.astype(np.uint8), disc(STRAP_RADII[0])) > 0
     counts = ((known & ~marks.may_be) | strap).astype(np.uint8)
     counts[marks.ears & ~fabric] = EAR_WEIGHT
-    return garment | strap, counts
+    counts[cv2.dilate(marks.bare.astype(np.uint8), disc(BARE_EDGE)) > 0] = 0
+    counts[marks.bare] = BARE_WEIGHT
+    return (garment | strap) & ~marks.bare, counts
 
 
 def touching(drawn: np.ndarray, area: np.ndarray) -> np.ndarray:
@@ -634,7 +641,7 @@ def worn_crop_sample(worn: list[Worn], rng: np.random.Generator, size: int) -> d
     among = marked if marked and rng.random() < MARKED_SHARE else worn
     chosen = among[int(rng.integers(len(among)))]
     image, garment, counts = move(rng, chosen.image, chosen.garment, chosen.counts)
-    image = masks.photometric(recolour(image, rng), rng)
+    image = masks.photometric(recolour(image, rng), rng, 0.5)  # it has been through a camera already
     image, garment, counts = flip(rng, image, garment, counts)
     return {
         "image": planes(to_size(image, size)),

@@ -1,7 +1,7 @@
-"""Outlines of worn masks, straps and ears drawn by hand on real photos: read, and drawn in an aligned crop.
+"""Outlines of worn masks, straps, ears and what was taken for mask, drawn by hand on real photos: read, and drawn in an aligned crop.
 
     real-outlines.json   test photos, with the fabric: case V of evaluate.py
-    real-marks.json      training and validation photos, straps and ears only: `train.py segment --real` learns from them, and is measured on them
+    real-marks.json      training and validation photos, all but the fabric: `train.py segment --real` learns from them, and is measured on them
 
 In both files x and y alternate, pixels of the photo, integers at pixel centres.
 """
@@ -14,12 +14,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-LINES = ("polygons", "straps", "ears")
+LINES = ("polygons", "straps", "ears", "bare")
 
 
 def load_outlines(path: Path | str) -> list[dict]:
     """-> list of {"file": str, "digest": str, the first 16 of the photo's sha256 or "", "eyes": [2, 2] or [0, 2] where
-    none are given, "polygons", "straps" and "ears": list of [N, 2]}, photo px"""
+    none are given, "polygons", "straps", "ears" and "bare": list of [N, 2]}, photo px"""
     return [
         {
             "file": outline["file"],

@@ -403,11 +403,11 @@ def test_a_print_that_the_segmenter_missed_belongs_to_the_mask():
     assert (outline & known)[printed].all()
 
 
-def marked_photo(straps: list, ears: list) -> tuple[data.WornPhoto, dict]:
+def marked_photo(straps: list, ears: list, bare: list = ()) -> tuple[data.WornPhoto, dict]:
     inside = np.ones((256, 256), bool)
     inside[:, 226:] = False
     photo = data.WornPhoto("ab", np.zeros((256, 256, 3), np.uint8), inside, np.eye(2, 3))
-    return photo, {"straps": [np.array(line, float) for line in straps], "ears": [np.array(ear, float) for ear in ears]}
+    return photo, {name: [np.array(line, float) for line in lines] for name, lines in (("straps", straps), ("ears", ears), ("bare", bare))}
 
 
 def test_a_marked_strap_is_mask_and_a_marked_ear_is_not():
@@ -428,6 +428,20 @@ def test_a_marked_strap_is_mask_and_a_marked_ear_is_not():
     assert (outlined == garment)[160:].all() and (counts == known)[165:].all()
 
 
+def test_what_is_marked_as_bare_is_no_mask_even_before_it():
+    garment = np.zeros((256, 256), bool)
+    garment[150:220, 80:180] = True
+    photo, outline = marked_photo([], [], [[[100, 190], [130, 190], [130, 250], [100, 250]], [[200, 100], [250, 100], [250, 140], [200, 140]]])
+    marks = data.marks_of(outline, photo)
+    outlined, counts = data.as_marked(garment, np.ones_like(garment), marks)
+    hand = np.s_[190:251, 100:131]
+    assert marks.bare[hand].all() and not outlined[hand].any() and (counts[hand] == data.BARE_WEIGHT).all()
+    assert not counts[190:220, 97:100].any() and not counts[187:190, 100:131].any()  # how far a hand goes on nobody said
+    assert (counts[100:141, 200:226] == data.BARE_WEIGHT).all() and not marks.bare[:, 226:].any()  # beyond the end of the photo nothing is seen
+    elsewhere = cv2.dilate(marks.bare.astype(np.uint8), np.ones((9, 9))) == 0
+    assert (outlined == garment)[elsewhere].all() and (counts[elsewhere] == 1).all()
+
+
 def test_a_strap_that_comes_near_no_fabric_of_this_face_is_a_neighbours():
     garment = np.zeros((256, 256), bool)
     garment[150:220, 80:180] = True
@@ -445,7 +459,7 @@ def test_marks_are_found_by_the_photo_and_not_by_its_name(tmp_path, monkeypatch)
     monkeypatch.setattr(data, "MARKS", tmp_path / "marks.json")
     photo, _ = marked_photo([], [])
     (_, first), (_, second) = data.read_marks(iter([photo, dataclasses.replace(photo, digest="cd")]))
-    assert first.straps.sum() == 31 and not first.ears.any() and second is None
+    assert first.straps.sum() == 31 and not (first.ears | first.bare).any() and second is None
     away = np.array([[1.0, 0, 300], [0, 1, 0]])  # of another face in the same photo
     ((_, none),) = data.read_marks(iter([dataclasses.replace(photo, to_crop=away)]))
     assert none is None

@@ -28,8 +28,10 @@ def test_what_is_learned_from_and_what_is_tested_on_have_no_photo_in_common():
 
 def test_the_marks_are_sound():
     marked = outlines.load_outlines(HERE / "real-marks.json")
-    assert len(marked) == len({outline["digest"] for outline in marked}) == 502
+    assert len(marked) == len({outline["digest"] for outline in marked}) == 542
     for outline in marked:
-        assert re.fullmatch("[0-9a-f]{16}", outline["digest"]) and outline["straps"] + outline["ears"], outline["file"]
+        assert re.fullmatch("[0-9a-f]{16}", outline["digest"]) and outline["straps"] + outline["ears"] + outline["bare"], outline["file"]
         assert all(len(line) >= 2 for line in outline["straps"]) and all(len(ear) == 12 for ear in outline["ears"]), outline["file"]
     assert sum(len(outline["straps"]) for outline in marked) == 637 and sum(len(outline["ears"]) for outline in marked) == 528
+    bare = [polygon for outline in marked for polygon in outline["bare"]]
+    assert len(bare) == 146 and all(len(polygon) >= 3 for polygon in bare)

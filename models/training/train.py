@@ -131,7 +131,7 @@ class Segment(Stage):
         look = locate.published(EYE_LOCATOR)
         self.worn = faces_data.read_worn(data, "train", look, probability)
         self.marked = [(photo.image, marks) for photo, marks in faces_data.read_marks(faces_data.worn_photos(data, "val", look)) if marks]
-        print(f"segment: {len(self.worn)} real masks with weak outlines, straps and ears marked on {sum(worn.marked for worn in self.worn)}", flush=True)
+        print(f"segment: {len(self.worn)} real masks with weak outlines, something marked on {sum(worn.marked for worn in self.worn)}", flush=True)
 
     def loss(self, network, batch, progress):
         logits, truth = network.segmenter(batch["image"]).float(), batch["region"]
@@ -146,11 +146,11 @@ class Segment(Stage):
         batch = faces_data.collate([faces_data.mask_sample(faces, rng) for _ in range(VALIDATION_FACES)])
         if not self.marked:
             return batch
-        marked = [{"worn": image, "straps": marks.straps, "ears": marks.ears} for image, marks in self.marked[:VALIDATION_FACES]]
+        marked = [{"worn": image, "straps": marks.straps, "ears": marks.ears, "bare": marks.bare} for image, marks in self.marked[:VALIDATION_FACES]]
         return batch | faces_data.collate([{name: faces_data.planes(values) for name, values in sample.items()} for sample in marked])
 
     def scores(self, network, batch):
-        """On made-up masks, and with `--real` on validation photos the share of straps left over and of ears erased."""
+        """On made-up masks, and with `--real` on validation photos the shares of straps left over, of ears erased and of what is bare."""
         found, truth = network.segmenter(batch["image"]) > 0, batch["region"] > 0.5
         both, either = (found & truth).sum((1, 2, 3)).float(), (found | truth).sum((1, 2, 3)).float()
         masked, area = truth.any(-1).any(-1).any(-1), truth.sum((1, 2, 3)).float()
@@ -162,7 +162,7 @@ class Segment(Stage):
         }
         if len(batch.get("worn", ())):
             region = nets.region_from(network.segmenter(batch["worn"]).float().sigmoid(), network.config)
-            result |= {"strapsLeft": share_of(batch["straps"], 1 - region), "earsErased": share_of(batch["ears"], region)}
+            result |= {"strapsLeft": share_of(batch["straps"], 1 - region), "earsErased": share_of(batch["ears"], region), "bareErased": share_of(batch["bare"], region)}
         return result
 
 
