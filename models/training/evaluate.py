@@ -513,7 +513,7 @@ def measure(sample, result, region, probability, base):
     return numbers
 
 
-COLUMNS = ("regionPsnr", "regionSsim", "psnr", "ssim", "psnrEq8", "visiblePsnr", "gradientEnergy", "area", "aboveHarmonic", "iou", "leftOver", "strapsLeft", "eyesErased", "earsErased")
+COLUMNS = ("regionPsnr", "regionSsim", "psnr", "ssim", "psnrEq8", "visiblePsnr", "gradientEnergy", "area", "aboveHarmonic", "iou", "leftOver", "strapsLeft", "eyesErased", "earsErased", "beyondErased")
 
 
 def evaluate_case(case, data, rows, sessions, denoiser, ridges, limit, sheet, bases=None):
@@ -575,6 +575,7 @@ class OutlinedCrop:
     straps: np.ndarray
     eyes: np.ndarray
     ears: np.ndarray
+    beyond: np.ndarray
     inside: np.ndarray
 
 
@@ -587,14 +588,13 @@ def outlined_crop(outline, shape):
         cv2.ellipse(eyes, (int(x), int(y)), EYE, 0, 0, 360, 1, -1)
     near = cv2.dilate(fabric | straps, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * BESIDE + 1, 2 * BESIDE + 1)))
     inside = cv2.warpAffine(np.ones(shape[:2], np.uint8), to_crop, (CROP, CROP)) > 0
-    beside = (fabric == 0) & inside
-    return OutlinedCrop(
-        to_crop, (fabric > 0) & inside, (straps > 0) & beside, (eyes > 0) & (straps == 0) & beside, (ears > 0) & (near == 0) & inside, inside
-    )
+    beside, far = (fabric == 0) & inside, (near == 0) & inside
+    eyes, ears = (eyes > 0) & (straps == 0) & beside, (ears > 0) & far
+    return OutlinedCrop(to_crop, (fabric > 0) & inside, (straps > 0) & beside, eyes, ears, far & ~eyes & ~ears, inside)
 
 
 def evaluate_real(data, sessions, outlines, sheet):
-    """Case V: intersection over union with hand-checked outlines, in the aligned crop; share of mask and of strap pixels left over, of eyes and ears erased."""
+    """Case V: intersection over union with hand-checked outlines, in the aligned crop; share of mask and of strap pixels left over, of eyes and ears erased; what is erased beyond, in areas of the fabric."""
     records, lines = [], []
     for outline in load_outlines(outlines):
         photo = cv2.cvtColor(cv2.imread(str(Path(data) / "masked" / outline["file"])), cv2.COLOR_BGR2RGB)
@@ -608,7 +608,8 @@ def evaluate_real(data, sessions, outlines, sheet):
             iou = float((guess & drawn.fabric).sum() / max((guess | drawn.fabric).sum(), 1))
             parts = (drawn.fabric, drawn.straps, drawn.eyes, drawn.ears)
             fabric, straps, eyes, ears = (float(region[part].mean()) if part.any() else math.nan for part in parts)  # shares erased
-            measures = {"iou": iou, "leftOver": 1 - fabric, "strapsLeft": 1 - straps, "eyesErased": eyes, "earsErased": ears, "area": float(drawn.fabric.mean())}
+            measures = {"iou": iou, "leftOver": 1 - fabric, "strapsLeft": 1 - straps, "eyesErased": eyes, "earsErased": ears}
+            measures |= {"beyondErased": float((region[drawn.beyond] > 0).sum() / drawn.fabric.sum()), "area": float(drawn.fabric.mean())}
             records.append({"case": "V", "row": name, "file": outline["file"], **measures})
             line += [_outlined(crop, guess), np.clip(np.round(unmasked), 0, 255).astype(np.uint8)]
         lines.append(line)
@@ -632,12 +633,12 @@ def summarise(records):
         rows = [record for record in records if record["case"] == case]
         out += [f"## Case {case}", ""]
         if case == "V":
-            out += ["| row | IoU (95 %) | median | left over | straps left over | eyes erased | ears erased | n |", "|---|---|---|---|---|---|---|---|"]
+            out += ["| row | IoU (95 %) | median | left over | straps left over | eyes erased | ears erased | erased beyond | n |", "|---|---|---|---|---|---|---|---|---|"]
             for name in dict.fromkeys(record["row"] for record in rows):
                 mine = [record for record in rows if record["row"] == name]
                 iou = [record["iou"] for record in mine]
                 low, high = bootstrap_interval(iou)
-                out.append(f"| {name} | {np.mean(iou):.3f} ({low:.3f} .. {high:.3f}) | {np.median(iou):.3f} | {_mean(mine, 'leftOver'):.2%} | {_mean(mine, 'strapsLeft'):.1%} | {_mean(mine, 'eyesErased'):.1%} | {_mean(mine, 'earsErased'):.1%} | {len(mine)} |")
+                out.append(f"| {name} | {np.mean(iou):.3f} ({low:.3f} .. {high:.3f}) | {np.median(iou):.3f} | {_mean(mine, 'leftOver'):.2%} | {_mean(mine, 'strapsLeft'):.1%} | {_mean(mine, 'eyesErased'):.1%} | {_mean(mine, 'earsErased'):.1%} | {_mean(mine, 'beyondErased'):.1%} | {len(mine)} |")
             out.append("")
             continue
         out += ["| row | region PSNR (95 %) | above harmonic | region SSIM | PSNR | SSIM | psnrEq8 | visible PSNR | gradient energy | area | IoU | left over | n |",

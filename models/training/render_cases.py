@@ -11,7 +11,8 @@ photos, however many are taken. The same command writes the same files.
     OUT/photos/CASE/PLACE.png               the masked photo, 8-bit RGB
     OUT/truths/FRAMING/PLACE.png            the same face without the mask; FRAMING is aligned, celeba or rolled
     OUT/regions/CASE/PLACE.png              8-bit grey: 255 the pixels that the garment covers by half or more, 64 those that it covers less
-    OUT/regions/V/PLACE.png                 in the aligned 256x256 crop: 255 fabric, 128 beside it, 0 beyond the photo's edge
+    OUT/regions/V/PLACE.png                 in the aligned 256x256 crop: 255 fabric, 192 straps, 160 eyes, 144 ears, 136 what else is further than
+                                            6 px from fabric and straps, 128 what is nearer, 0 beyond the photo's edge
 
 Columns of index.csv: case; file, the face below faces/ or the photo below masked/; photo, truth, region, paths below OUT, but for case V
 the photo is below DATA/masked and there is no truth; a, b, tx, ty, the similarity photo -> aligned crop, (x, y) -> (a x - b y + tx,
@@ -51,7 +52,7 @@ def render_case(case, data, out, limit=None):
 
 
 def render_outlines(data, out, outlines, limit=None):
-    """Case V: writes the outlined fabric of every real photo, its straps, the eyes and the ears. Yields a line of index.csv per photo; the photos stay where they are."""
+    """Case V: writes the outlined fabric of every real photo, its straps, the eyes, the ears and what is beyond them. Yields a line of index.csv per photo; the photos stay where they are."""
     drawn = evaluate.load_outlines(outlines)
     places = np.linspace(0, len(drawn) - 1, limit).astype(int) if limit and limit < len(drawn) else range(len(drawn))
     for place in map(int, places):
@@ -60,7 +61,7 @@ def render_outlines(data, out, outlines, limit=None):
         if photo is None:
             raise SystemExit(f"Expected a photo at {Path(data) / 'masked' / outline['file']}.")
         crop = evaluate.outlined_crop(outline, photo.shape)
-        region = np.select([crop.fabric, crop.straps, crop.eyes, crop.ears, crop.inside], [255, 192, 160, 144, 128], 0).astype(np.uint8)
+        region = np.select([crop.fabric, crop.straps, crop.eyes, crop.ears, crop.beyond, crop.inside], [255, 192, 160, 144, 136, 128], 0).astype(np.uint8)
         path = f"regions/V/{place:04d}.png"
         _write(out / path, region)
         yield {"case": "V", "file": outline["file"], "photo": outline["file"], "region": path, **_similarity(crop.to_crop), "digest": _digest(photo, region)}

@@ -231,6 +231,21 @@ def test_the_hand_drawn_outlines_are_sound():
     assert sum(len(outline["ears"]) for outline in outlines) == 27
 
 
+def test_what_is_erased_beyond_a_real_mask_is_counted_in_areas_of_the_fabric(tmp_path, monkeypatch):
+    (tmp_path / "masked").mkdir()
+    cv2.imwrite(str(tmp_path / "masked" / "a.png"), np.full((256, 256, 3), 90, np.uint8))
+    outline = {"file": "a.png", "eyes": [*map(float, evaluate.CROP_EYES.ravel())], "polygons": [[90, 150, 169, 150, 169, 199, 90, 199]], "ears": [[20, 100, 39, 100, 39, 139, 20, 139]]}
+    (tmp_path / "outlines.json").write_text(json.dumps({"outlines": [outline]}))
+    region = np.zeros((256, 256), bool)
+    region[147:203, 87:173] = True  # 3 px more than the fabric on every side
+    region[220:240, 100:130] = region[100:140, 20:40] = True  # a collar, and the ear
+    monkeypatch.setattr(evaluate, "run_unmasker", lambda session, crop: (crop, region, region.astype(float)))
+    (record,) = evaluate.evaluate_real(tmp_path, {"ours": None}, tmp_path / "outlines.json", tmp_path / "sheet.png")
+    assert record["earsErased"] == 1 and record["leftOver"] == 0
+    assert record["beyondErased"] == 20 * 30 / (80 * 50)
+    assert "| 15.0% |" in evaluate.summarise([record])
+
+
 def test_an_earlier_run_is_read_back_as_it_was_written(data, tmp_path):
     records = evaluate.evaluate_case("I", data, ["masked", "harmonic"], {}, None, {}, None, tmp_path / "sheet.png")
     evaluate._save(tmp_path, records)

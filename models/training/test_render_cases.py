@@ -48,8 +48,11 @@ def test_an_outline_is_drawn_in_the_crop_and_knows_the_edge_of_its_photo(tmp_pat
     (line,) = render_cases.render_outlines(tmp_path, tmp_path / "out", tmp_path / "outlines.json")
     region = cv2.imread(str(tmp_path / "out" / line["region"]), cv2.IMREAD_GRAYSCALE)  # [256, 256], twice the photo's size
     assert (float(line["a"]), float(line["b"])) == (2, 0)
-    assert (region[160, 128], region[130, 128], region[230, 128]) == (255, 128, 0)
+    assert (region[160, 128], region[130, 128], region[230, 128]) == (255, 136, 0)
     assert (region == 255).mean() == pytest.approx(60 * 40 / 256**2, rel=0.06)
     assert region[118, 98] == region[118, 158] == 160 and (region == 160).sum() == pytest.approx(2 * np.pi * 13.5 * 8.5, rel=0.03)  # the eyes
     assert 18 <= (region == 192).sum() <= 20  # 10 px of the photo, beside the fabric
     assert region[118, 200] == 144 and region[134, 200] == 144 and region[134, 170] == 128  # an ear, but not close to the strap
+    fabric_and_straps = ((region == 255) | (region == 192)).astype(np.uint8)
+    distance = cv2.distanceTransform(1 - fabric_and_straps, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    assert distance[region == 136].min() > 6 > distance[region == 128].max() - 1

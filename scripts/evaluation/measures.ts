@@ -17,6 +17,7 @@ export const measureNames = [
   'strapsLeft',
   'eyesErased',
   'earsErased',
+  'beyondErased',
 ] as const;
 export type MeasureName = (typeof measureNames)[number];
 export type Measures = Readonly<Record<MeasureName, number | null>>;
@@ -35,6 +36,7 @@ export const nothingMeasured: Measures = {
   strapsLeft: null,
   eyesErased: null,
   earsErased: null,
+  beyondErased: null,
 };
 
 export type Answer = {
@@ -66,7 +68,7 @@ export function measureAnswer(
     psnrEq8: psnrEq8(meanSquaredError(raster, truth), width, height),
     visiblePsnr: regionPsnr(raster, truth, visible),
     gradientEnergy: gradientEnergy(raster, garment) / Math.max(gradientEnergy(truth, garment), 1e-9),
-    area: shareOf(garment.data, (value) => value > 0),
+    area: shareOf(garment.data, isSet),
     iou: probability === undefined ? null : intersectionOverUnion(fabric, atLeastHalf(probability)),
     leftOver: restored === undefined ? null : shareLeftOver(garment, restored),
   };
@@ -74,12 +76,14 @@ export function measureAnswer(
 
 /**
  * All that can be said of an answer to a photo without a truth. `drawn`: the mask as a hand outlined it, in the answer's framing: 255 fabric,
- * 192 the course of straps, 160 the eyes, 144 the ears, 128 beside them, 0 beyond the photo's edge, where nothing counts.
+ * 192 the course of straps, 160 the eyes, 144 the ears, 136 what else lies further than 6 px of the crop from fabric and straps, 128 what
+ * lies nearer, 0 beyond the photo's edge, where nothing counts. What is erased of the 136 is counted in areas of the fabric.
  */
 export function measureOutline(drawn: Raster, { restored, probability }: Answer): Measures {
   if (!restored || !probability) return nothingMeasured;
   const [fabric, inside] = [planeOf(drawn, 255), planeOf(drawn, 128)];
-  const [straps, eyes, ears] = [between(drawn, 192, 255), between(drawn, 160, 192), between(drawn, 144, 160)];
+  const [straps, eyes] = [between(drawn, 192, 255), between(drawn, 160, 192)];
+  const [ears, beyond] = [between(drawn, 144, 160), between(drawn, 136, 144)];
   // Straps are not in the outline: an opening takes them off the answer.
   const opened = openRegion(atLeastHalf(probability));
   const erased = (part: Plane) => {
@@ -89,12 +93,13 @@ export function measureOutline(drawn: Raster, { restored, probability }: Answer)
   const guess = { ...opened, data: opened.data.map((value, pixel) => value * (inside.data[pixel] ?? 0)) };
   return {
     ...nothingMeasured,
-    area: shareOf(fabric.data, (value) => value > 0),
+    area: shareOf(fabric.data, isSet),
     iou: intersectionOverUnion(fabric, guess),
     leftOver: shareLeftOver(fabric, restored),
     strapsLeft: shareLeftOver(straps, restored),
     eyesErased: erased(eyes),
     earsErased: erased(ears),
+    beyondErased: ((erased(beyond) ?? 0) * shareOf(beyond.data, isSet)) / shareOf(fabric.data, isSet),
   };
 }
 
@@ -160,6 +165,8 @@ export const atLeastHalf = ({ width, height, data }: Plane): Plane => ({
   height,
   data: data.map((value) => (value > 0.5 ? 1 : 0)),
 });
+
+const isSet = (value: number) => value > 0;
 
 export function shareOf(data: Float32Array, fits: (value: number) => boolean): number {
   return data.reduce((count, value) => count + (fits(value) ? 1 : 0), 0) / data.length;
