@@ -30,7 +30,7 @@ describe('download', { timeout: 120_000 }, () => {
     standInForTheCloud(account, (key) => (key.includes('heic') ? { status: 'rejected' } : {}));
     for (const path of ['anna/a b.jpg', 'anna/ß😀+%.jpg', 'bert.jpg', 'c.heic'])
       await upload(account, `photos/${path}`);
-    await expect.poll(() => resultsOf(account).head('metrics/c.heic.json')).toBeDefined();
+    await expect.poll(() => resultsOf(account).head('metrics/c.heic.json'), { timeout: 20_000 }).toBeDefined();
     const { code, stdout, stderr } = await download('--prefix', 'anna/');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/unmasked\s+│\s+2/);
