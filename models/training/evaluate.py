@@ -609,7 +609,7 @@ def evaluate_real(data, sessions, outlines, sheet):
             parts = (drawn.fabric, drawn.straps, drawn.eyes, drawn.ears)
             fabric, straps, eyes, ears = (float(region[part].mean()) if part.any() else math.nan for part in parts)  # shares erased
             measures = {"iou": iou, "leftOver": 1 - fabric, "strapsLeft": 1 - straps, "eyesErased": eyes, "earsErased": ears}
-            measures |= {"beyondErased": float((region[drawn.beyond] > 0).sum() / drawn.fabric.sum()), "area": float(drawn.fabric.mean())}
+            measures |= {"beyondErased": float(region[drawn.beyond].sum() / drawn.fabric.sum()), "area": float(drawn.fabric.mean())}
             records.append({"case": "V", "row": name, "file": outline["file"], **measures})
             line += [_outlined(crop, guess), np.clip(np.round(unmasked), 0, 255).astype(np.uint8)]
         lines.append(line)

@@ -90,17 +90,21 @@ export function measureOutline(drawn: Raster, { restored, probability }: Answer)
     const left = shareLeftOver(part, restored);
     return left === null ? null : 1 - left;
   };
-  const guess = { ...opened, data: opened.data.map((value, pixel) => value * (inside.data[pixel] ?? 0)) };
   return {
     ...nothingMeasured,
     area: shareOf(fabric.data, isSet),
-    iou: intersectionOverUnion(fabric, guess),
+    iou: intersectionOverUnion(fabric, overlap(opened, inside)),
     leftOver: shareLeftOver(fabric, restored),
     strapsLeft: shareLeftOver(straps, restored),
     eyesErased: erased(eyes),
     earsErased: erased(ears),
-    beyondErased: ((erased(beyond) ?? 0) * shareOf(beyond.data, isSet)) / shareOf(fabric.data, isSet),
+    beyondErased: shareOf(overlap(beyond, restored).data, isSet) / shareOf(fabric.data, isSet),
   };
+}
+
+/** Pixels that both have. */
+function overlap(one: Plane, other: Plane): Plane {
+  return { ...one, data: one.data.map((value, pixel) => value * (other.data[pixel] ?? 0)) };
 }
 
 /** Pixels of a decoded region whose byte is at least `least` and less than `below`. */
